@@ -1,0 +1,1 @@
+"""Deep learning on recordings, done the scikit-learn way."""
