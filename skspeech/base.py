@@ -1,0 +1,294 @@
+"""The scikit-learn face of every network; what lies behind it is in :mod:`skspeech.training`."""
+
+import copy
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils import Tags, check_array, check_consistent_length, column_or_1d
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from skspeech.layers.standardized import Standardized
+from skspeech.recordings import validate_recordings
+from skspeech.tags import SpeechTags
+from skspeech.training.batches import Moments, Segments, Survey, survey
+from skspeech.training.callbacks import BestEpoch, EpochHooks
+from skspeech.training.net import (
+    SpeechNet,
+    WeightedCrossEntropy,
+    make_optimizer,
+    resolve_device,
+)
+from skspeech.training.parameters import TRAINING_CONSTRAINTS
+from skspeech.training.seeding import seeded
+from skspeech.training.validation import hold_out
+
+__all__ = ["NetworkClassifier"]
+
+
+class NetworkClassifier(
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    CallbackSupportMixin,
+    BaseEstimator,
+):
+    """Base of the networks that give a recording one of several labels.
+
+    A subclass has an explicit constructor with the parameters of
+    :data:`~skspeech.training.parameters.TRAINING_CONSTRAINTS` and its own, says by
+    `_input_kind` what it reads, and builds its network in `_make_network`.
+
+    A recording that is a bag of segments lends its label to each of them in ``fit``; its
+    posterior and its embedding are the means over them.
+    """
+
+    _parameter_constraints: dict = TRAINING_CONSTRAINTS
+    __metadata_request__fit = {"groups": True}
+    _input_kind: str
+    layout_: tuple[int, ...]
+
+    def _make_network(self, layout: tuple[int, ...], n_classes: int) -> Any:
+        """Return a torch module for inputs (n_segments, *layout, n_frames).
+
+        It is called as ``network(inputs, lengths)`` for the logits (n_segments, n_classes),
+        has ``embed(inputs, lengths)`` for the embedding (n_segments, dim), the ``int``
+        ``embedding_size``, and ``min_input_length()``.
+        """
+        raise TypeError(f"{type(self).__name__} must define _make_network.")
+
+    def __speech_tags__(self) -> SpeechTags:
+        return SpeechTags(input_kind=self._input_kind, reads_bags=True)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = []  # the embedding is float32
+        return tags
+
+    @property
+    def module_(self) -> Any:
+        """The trained torch module: input standardisation and the network."""
+        return self.net_.module_
+
+    @property
+    def history_(self) -> list[dict[str, Any]]:
+        """A row an epoch."""
+        return self.net_.rows()
+
+    @property
+    def n_iter_(self) -> int:
+        """The number of epochs trained."""
+        return len(self.net_.history)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.module_.network.embedding_size
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, groups: Any = None) -> "NetworkClassifier":
+        """Train the network.
+
+        Parameters
+        ----------
+        X : list, tuple, ndarray, data frame or RecordingSequence of n recordings
+            Recordings of the kind the class reads, of any lengths, or bags of them.
+        y : array-like of shape (n_recordings,)
+            Their labels.
+        groups : array-like of shape (n_recordings,) or None, default=None
+            Their speakers, for a validation part of whole speakers.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        RecordingError
+            Names the recording that cannot be used, and the mend.
+        ValueError
+            If labels, groups or parameters do not fit.
+        """
+        recordings = validate_recordings(self, X, reset=True)
+        classes, labels = self._encode(recordings, y)
+        groups = _check_groups(recordings, groups)
+        data = {"X": X, "y": y, "metadata": None}
+        context = self._init_callback_context(max_subtasks=self.max_epochs)
+        context.call_on_fit_task_begin(estimator=self, **data)
+        rng = _random_state(self.random_state)
+        self.validation_ = hold_out(
+            labels,
+            groups,
+            validation=self.validation,
+            fraction=self.validation_fraction,
+            rng=rng,
+        )
+        device = resolve_device(self.device)
+        with seeded(rng.randint(2**31 - 1), device):
+            net, segments, validation = self._prepare(recordings, labels, classes, device)
+            net.train(
+                segments,
+                validation,
+                max_epochs=self.max_epochs,
+                seed=rng.randint(2**31 - 1),
+                callbacks=self._training_callbacks(validation, context, data),
+            )
+        self.net_, self.classes_ = net, classes
+        context.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **data)
+        return self
+
+    def _encode(self, recordings: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, "
+                "but the target y is None."
+            )
+        y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
+        check_consistent_length(recordings, y)
+        check_classification_targets(y)
+        classes, labels = np.unique(y, return_inverse=True)
+        if self.warm_start and hasattr(self, "net_") and not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"warm_start trains on with the classes {self.classes_.tolist()}, but y holds "
+                f"{classes.tolist()}. Fit a new estimator for other classes."
+            )
+        return classes, labels
+
+    def _prepare(
+        self, recordings: Any, labels: np.ndarray, classes: np.ndarray, device: str
+    ) -> tuple[SpeechNet, Segments, Segments | None]:
+        """Return the net to train, the segments it trains on and those held out."""
+        trains_on = self.warm_start and hasattr(self, "net_")
+        held = np.zeros(len(labels), dtype=bool)
+        held[self.validation_.indices] = True
+        moments = None if self.standardize is None or trains_on else Moments(self.standardize)
+        found = survey(
+            recordings,
+            layout=self.layout_ if trains_on else None,
+            moments=moments,
+            measured=~held,
+        )
+        weights = self._segment_weights(found, labels, classes, ~held)
+        parts = [
+            Segments(recordings, found, chosen=chosen, targets=labels, weights=weights)
+            for chosen in (~held, held)
+        ]
+        if not trains_on:
+            self.layout_ = found.layout
+        net = self.net_ if trains_on else self._make_net(moments, len(classes), device)
+        return net, parts[0], parts[1] if held.any() else None
+
+    def _segment_weights(
+        self, found: Survey, labels: np.ndarray, classes: np.ndarray, trained: np.ndarray
+    ) -> np.ndarray:
+        """Return the weight of each segment in the loss, 1 on average over the training part."""
+        # every class is left in the training part, or nothing was held out
+        by_class = compute_class_weight(
+            _by_code(self.class_weight, classes), classes=np.arange(len(classes)), y=labels[trained]
+        )
+        weights = by_class[labels][found.recording]
+        return weights / weights[trained[found.recording]].mean()
+
+    def _make_net(self, moments: Moments | None, n_classes: int, device: str) -> SpeechNet:
+        module = Standardized(
+            self._make_network(self.layout_, n_classes),
+            None if moments is None else moments.mean,
+            None if moments is None else moments.scale,
+        )
+        net = SpeechNet(
+            module,
+            criterion=WeightedCrossEntropy,
+            optimizer=partial(
+                make_optimizer, optimizer=self.optimizer, weight_decay=self.weight_decay
+            ),
+            lr=self.lr,
+            batch_size=self.batch_size,
+            precision=self.precision,
+            device=device,
+            train_split=None,
+            verbose=self.verbose,
+        )
+        return net.initialize()
+
+    def _training_callbacks(self, validation: Any, context: Any, data: dict[str, Any]) -> list:
+        callbacks = copy.deepcopy(list(self.callbacks or []))
+        if validation is not None:
+            callbacks.append(("best_epoch", BestEpoch(self.patience)))
+        if hasattr(self, "_skl_callbacks"):
+            callbacks.append(("epoch_hooks", EpochHooks(self, context, data)))
+        return callbacks
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the posterior of each class for each recording.
+
+        Parameters
+        ----------
+        X : collection of n recordings
+            As for ``fit``.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_recordings, n_classes)
+            Rows sum to 1; columns are in the order of ``classes_``. A row depends on its
+            recording alone, not on the others, their order or their padding.
+        """
+        posteriors = self._answer(X, _posterior)
+        return posteriors / posteriors.sum(axis=1, keepdims=True)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the most likely label of each recording, shape (n_recordings,)."""
+        best = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the network's embedding of each recording, float32 (n_recordings, dim)."""
+        return self._answer(X, _embedding).astype(np.float32)
+
+    def _answer(self, X: Any, function: Any) -> np.ndarray:
+        check_is_fitted(self)
+        recordings = validate_recordings(self, X, reset=False)
+        return self.net_.answer(recordings, partial(function, self.module_), self.layout_)
+
+
+def _posterior(module: Any, inputs: Any, lengths: Any) -> Any:
+    return module(inputs, lengths).float().softmax(-1)
+
+
+def _embedding(module: Any, inputs: Any, lengths: Any) -> Any:
+    return module.embed(inputs, lengths)
+
+
+def _by_code(class_weight: Any, classes: np.ndarray) -> Any:
+    """Turn weights by label into weights by the label's code."""
+    if not isinstance(class_weight, dict):
+        return class_weight
+    unknown = set(class_weight) - set(classes.tolist())
+    if unknown:
+        raise ValueError(f"class_weight names classes that y does not hold: {sorted(unknown)}.")
+    return {code: class_weight.get(label, 1.0) for code, label in enumerate(classes.tolist())}
+
+
+def _check_groups(recordings: Any, groups: Any) -> np.ndarray | None:
+    if groups is None:
+        return None
+    groups = column_or_1d(groups)
+    check_consistent_length(recordings, groups)
+    return groups
+
+
+def _random_state(random_state: Any) -> np.random.RandomState:
+    """Return a generator of its own where scikit-learn would draw from the global one."""
+    from sklearn.utils import check_random_state
+
+    return np.random.RandomState() if random_state is None else check_random_state(random_state)

@@ -1,0 +1,9 @@
+"""Recordings to try an estimator on: small real corpora, and makers of synthetic speech.
+
+Each function returns a :class:`sklearn.utils.Bunch`: ``data`` holds one recording an item,
+``target`` codes the classes named by ``target_names``, and ``speakers`` serve as groups.
+"""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

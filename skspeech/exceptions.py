@@ -1,0 +1,39 @@
+"""Errors and warnings that a user may want to catch by name."""
+
+__all__ = ["PluginWarning", "RecordingError"]
+
+
+class PluginWarning(UserWarning):
+    """A plugin cannot be used as it stands: it fails to import, or shares its name with another."""
+
+
+class RecordingError(ValueError):
+    """One recording cannot be used; the message names it, the problem and the mend.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong, as the rest of a sentence that begins with the recording.
+    mend : str
+        What to do about it, a sentence.
+    index : int or None, default=None
+        Which recording of the collection, where it is known.
+
+    Examples
+    --------
+    >>> from skspeech.exceptions import RecordingError
+    >>> print(RecordingError("is empty", "Remove it.", 17))
+    X[17] is empty. Remove it.
+    """
+
+    def __init__(self, problem: str, mend: str, index: int | None = None):
+        super().__init__(problem, mend, index)
+        self.problem, self.mend, self.index = problem, mend, index
+
+    def __str__(self) -> str:
+        name = "A recording" if self.index is None else f"X[{self.index}]"
+        return f"{name} {self.problem}. {self.mend}"
+
+    def at(self, index: int) -> "RecordingError":
+        """Return the same error about recording `index`."""
+        return RecordingError(self.problem, self.mend, index)

@@ -1,0 +1,32 @@
+"""Torch layers that know about padding."""
+
+from skspeech.layers.masked import (
+    MaskedConv1d,
+    MaskedConv2d,
+    MaskedSequential,
+    length_mask,
+    mask_padding,
+)
+from skspeech.layers.normalization import MaskedBatchNorm1d, MaskedBatchNorm2d
+from skspeech.layers.pooling import (
+    MaskedAvgPool1d,
+    MaskedAvgPool2d,
+    MaskedMaxPool1d,
+    MaskedMaxPool2d,
+)
+from skspeech.layers.recurrent import MaskedRecurrent
+
+__all__ = [
+    "MaskedAvgPool1d",
+    "MaskedAvgPool2d",
+    "MaskedBatchNorm1d",
+    "MaskedBatchNorm2d",
+    "MaskedConv1d",
+    "MaskedConv2d",
+    "MaskedMaxPool1d",
+    "MaskedMaxPool2d",
+    "MaskedRecurrent",
+    "MaskedSequential",
+    "length_mask",
+    "mask_padding",
+]

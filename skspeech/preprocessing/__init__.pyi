@@ -1,0 +1,4 @@
+from .audio import FixedDuration
+from .spectrogram import LogMelSpectrogram
+
+__all__ = ["FixedDuration", "LogMelSpectrogram"]

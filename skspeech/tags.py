@@ -1,0 +1,83 @@
+"""What an estimator reads and gives, said as data rather than guessed from it.
+
+scikit-learn's own ``Tags`` cannot be extended, so every estimator here also answers
+``__speech_tags__`` with a :class:`SpeechTags`.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+__all__ = ["SpeechTags", "get_speech_tags"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechTags:
+    """The kinds of recordings that an estimator reads and gives.
+
+    Parameters
+    ----------
+    input_kind : str
+        A key of :data:`skspeech.recordings.KINDS`: what one ``X[i]`` is.
+    output_kind : str or None, default=None
+        What one ``transform(X)[i]`` is; None for a plain feature vector or no
+        ``transform``.
+    reads_bags : bool, default=False
+        Whether ``X[i]`` may be a bag: a list or tuple of segments of one recording.
+    gives_bags : bool, default=False
+        Whether ``transform(X)[i]`` is a bag.
+
+    Examples
+    --------
+    >>> from skspeech.tags import SpeechTags
+    >>> SpeechTags(input_kind="waveform", output_kind="spectrogram").reads_bags
+    False
+    """
+
+    input_kind: str
+    output_kind: str | None = None
+    reads_bags: bool = False
+    gives_bags: bool = False
+
+
+def get_speech_tags(estimator: Any) -> SpeechTags:
+    """Return the speech tags of an estimator, or of a pipeline as a whole.
+
+    Parameters
+    ----------
+    estimator : estimator or Pipeline
+        A pipeline reads what its first step reads and gives what its last step gives;
+        steps set to ``"passthrough"`` or None do not count.
+
+    Returns
+    -------
+    SpeechTags
+
+    Raises
+    ------
+    TypeError
+        If the estimator has no ``__speech_tags__`` and is not a pipeline of some that do.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skspeech.preprocessing import FixedDuration, LogMelSpectrogram
+    >>> from skspeech.tags import get_speech_tags
+    >>> tags = get_speech_tags(make_pipeline(FixedDuration(), LogMelSpectrogram()))
+    >>> tags.input_kind, tags.output_kind
+    ('waveform', 'spectrogram')
+    """
+    if hasattr(estimator, "__speech_tags__"):
+        return estimator.__speech_tags__()
+    steps = [
+        step for _, step in getattr(estimator, "steps", []) if step not in (None, "passthrough")
+    ]
+    if not steps:
+        raise TypeError(
+            f"{type(estimator).__name__} does not say which recordings it reads: "
+            "give it a __speech_tags__ method that returns a SpeechTags."
+        )
+    first = get_speech_tags(steps[0])
+    if not hasattr(steps[-1], "__speech_tags__"):  # scikit-learn's own: vectors or labels
+        return replace(first, output_kind=None, gives_bags=False)
+    last = get_speech_tags(steps[-1])
+    return replace(first, output_kind=last.output_kind, gives_bags=last.gives_bags)

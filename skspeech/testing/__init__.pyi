@@ -1,0 +1,13 @@
+from .checks import check_speech_estimator, parametrize_with_checks, speech_checks
+from .instances import INSTANCES, small_instance
+from .recordings import make_labels, make_recordings
+
+__all__ = [
+    "INSTANCES",
+    "check_speech_estimator",
+    "make_labels",
+    "make_recordings",
+    "parametrize_with_checks",
+    "small_instance",
+    "speech_checks",
+]

@@ -1,0 +1,54 @@
+"""One small instance of every public estimator: few maps, few epochs, short windows.
+
+scikit-learn's checks fit a classifier about 70 times and want more than 0.83 accuracy on
+blobs; the instances are as small as that allows. Nothing else is changed from the defaults.
+"""
+
+from typing import Any
+
+__all__ = ["INSTANCES", "small_instance"]
+
+_SMALL_NETWORK = {
+    "n_maps": (8, 8),
+    "pool_sizes": (4, 4),
+    "lstm_units": 8,
+    "max_epochs": 12,
+    "lr": 1e-2,
+    "random_state": 0,
+}
+
+#: The parameters of the small instance of each class, by the name it is registered under.
+INSTANCES: dict[str, dict[str, Any]] = {
+    "CNNLSTM1DClassifier": _SMALL_NETWORK,
+    "CNNLSTM2DClassifier": _SMALL_NETWORK,
+    "FixedDuration": {"duration": 0.01, "sample_rate": 800},
+    "LogMelSpectrogram": {"n_fft": 32, "hop_length": 8, "n_mels": 4},
+}
+
+
+def small_instance(name: str) -> Any:
+    """Return a small instance of one of our own estimators.
+
+    Parameters
+    ----------
+    name : str
+        The name it is registered under.
+
+    Returns
+    -------
+    estimator
+
+    Raises
+    ------
+    KeyError
+        If no small instance is known.
+
+    Examples
+    --------
+    >>> from skspeech.testing import small_instance
+    >>> small_instance("FixedDuration")
+    FixedDuration(duration=0.01, sample_rate=800)
+    """
+    from skspeech.plugins import load
+
+    return load(name, distribution="skspeech")(**INSTANCES[name])

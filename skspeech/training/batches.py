@@ -1,0 +1,280 @@
+"""Recordings laid flat into segments, and segments of like lengths put into batches."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, Sampler
+
+from skspeech.exceptions import RecordingError
+from skspeech.recordings import segments_of
+
+__all__ = ["LengthBucketSampler", "Moments", "Segments", "Survey", "collate", "survey"]
+
+
+def channels_first(recording: np.ndarray) -> np.ndarray:
+    """Return a waveform as (1, n_samples), a spectrogram as (n_channels, n_bins, n_frames)."""
+    return recording if recording.ndim == 3 else recording[None]
+
+
+class Moments:
+    """Running mean and deviation of each bin, or of everything, over valid frames.
+
+    Segments are merged one at a time in double precision (Chan, Golub and LeVeque 1983), so
+    neither order nor size loses digits and nothing but the sums is kept.
+
+    Parameters
+    ----------
+    per : {"bin", "global"}
+        One mean for each channel and bin, or a single one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skspeech.training.batches import Moments
+    >>> moments = Moments("global")
+    >>> moments.add(np.array([[0.0, 2.0]]))
+    >>> moments.add(np.array([[4.0, 6.0]]))
+    >>> float(moments.mean.item()), round(float(moments.scale.item()), 3)
+    (3.0, 2.236)
+    """
+
+    def __init__(self, per: str):
+        self.per = per
+        self.count = 0
+        self.mean: Any = 0.0
+        self._squares: Any = 0.0
+
+    def add(self, segment: np.ndarray) -> None:
+        """Take a segment (..., n_frames) into account."""
+        axes = -1 if self.per == "bin" else None
+        count = segment.shape[-1] if self.per == "bin" else segment.size
+        mean = segment.mean(axis=axes, keepdims=True, dtype=np.float64)
+        squares = np.square(segment - mean).sum(axis=axes, keepdims=True)
+        total = self.count + count
+        step = mean - self.mean
+        self._squares = self._squares + squares + step**2 * (self.count * count / total)
+        self.mean = self.mean + step * (count / total)
+        self.count = total
+
+    @property
+    def scale(self) -> np.ndarray:
+        """The standard deviation, and 1 where a bin is constant up to rounding."""
+        deviation = np.sqrt(self._squares / self.count)
+        constant = deviation <= 10 * np.finfo(np.float32).eps * np.abs(self.mean)
+        return np.where(constant, 1.0, deviation)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What one pass over the recordings found.
+
+    Parameters
+    ----------
+    recording : ndarray of int, shape (n_segments,)
+        The recording that each segment belongs to.
+    member : ndarray of int, shape (n_segments,)
+        Its place in the recording's bag.
+    lengths : ndarray of int, shape (n_segments,)
+        Its number of frames or samples.
+    layout : tuple of int
+        The axes before time: ``(n_channels,)`` or ``(n_channels, n_bins)``.
+    """
+
+    recording: np.ndarray
+    member: np.ndarray
+    lengths: np.ndarray
+    layout: tuple[int, ...]
+
+
+def survey(
+    recordings: Any,
+    *,
+    layout: tuple[int, ...] | None = None,
+    moments: Moments | None = None,
+    measured: np.ndarray | None = None,
+) -> Survey:
+    """Pass over the recordings once: lengths, layout, and the moments of some of them.
+
+    Parameters
+    ----------
+    recordings : sequence
+        Validated recordings or bags, in memory or read on access.
+    layout : tuple of int or None, default=None
+        The layout they must have; None takes that of the first.
+    moments : Moments or None, default=None
+        Filled with the segments of the `measured` recordings.
+    measured : ndarray of bool, shape (n_recordings,) or None, default=None
+        None measures all.
+
+    Returns
+    -------
+    Survey
+
+    Raises
+    ------
+    RecordingError
+        If a recording has other channels or bins than the layout.
+    """
+    rows = []
+    for i in range(len(recordings)):
+        for j, segment in enumerate(segments_of(recordings[i])):
+            segment = channels_first(segment)
+            layout = layout or segment.shape[:-1]
+            check_layout(segment, layout, i)
+            rows.append((i, j, segment.shape[-1]))
+            if moments is not None and (measured is None or measured[i]):
+                moments.add(segment)
+    recording, member, lengths = np.array(rows, dtype=np.intp).T
+    assert layout is not None  # there is at least one recording
+    return Survey(recording, member, lengths, layout)
+
+
+def check_layout(segment: np.ndarray, layout: tuple[int, ...], index: int) -> None:
+    """Refuse a segment (..., n_frames) whose channels or bins are not those of training."""
+    if segment.shape[:-1] != layout:
+        names = ("channels", "bins")[: len(layout)]
+        found, wanted = (
+            " and ".join(f"{size} {name}" for size, name in zip(shape, names, strict=False))
+            for shape in (segment.shape[:-1], layout)
+        )
+        raise RecordingError(
+            f"has {found} where the network reads {wanted}",
+            "Use the same front end for every recording, at fit and at predict.",
+            index,
+        )
+
+
+class Segments(Dataset):
+    """The segments of some recordings as torch reads them: one item a segment.
+
+    Parameters
+    ----------
+    recordings : sequence
+        Validated recordings or bags.
+    found : Survey
+        Of these recordings.
+    chosen : ndarray of bool, shape (n_recordings,)
+        Whose segments are in.
+    targets : ndarray of int, shape (n_recordings,)
+    weights : ndarray of float, shape (n_segments of the survey,)
+        The share of each segment in the loss.
+    """
+
+    def __init__(
+        self,
+        recordings: Any,
+        found: Survey,
+        *,
+        chosen: np.ndarray,
+        targets: np.ndarray,
+        weights: np.ndarray,
+    ):
+        rows = np.flatnonzero(chosen[found.recording])
+        self.recordings = recordings
+        self.recording, self.member = found.recording[rows], found.member[rows]
+        self.lengths = found.lengths[rows]
+        self.targets = torch.from_numpy(targets[self.recording])
+        self.weights = torch.from_numpy(weights[rows].astype(np.float32))
+
+    def __len__(self) -> int:
+        return len(self.recording)
+
+    def __getitem__(self, i: int) -> tuple[np.ndarray, int]:
+        segments = segments_of(self.recordings[self.recording[i]])
+        return channels_first(segments[self.member[i]]), i
+
+    def collate(self, items: list[tuple[np.ndarray, int]]) -> tuple[dict, tuple]:
+        """Return the batch that skorch reads: inputs, and what the criterion needs."""
+        segments, rows = zip(*items, strict=True)
+        return collate(segments), (
+            self.targets[list(rows)],
+            self.weights[list(rows)],
+            torch.from_numpy(self.recording[list(rows)]),
+        )
+
+
+def collate(segments: Any) -> dict[str, torch.Tensor]:
+    """Put segments (..., n_frames) into one batch, zero-padded to the longest.
+
+    Parameters
+    ----------
+    segments : sequence of ndarray of float32
+        Equal in all axes but the last.
+
+    Returns
+    -------
+    dict
+        ``inputs`` (n_segments, ..., n_frames) and ``lengths`` (n_segments,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skspeech.training.batches import collate
+    >>> collate([np.ones((1, 3), "f"), np.ones((1, 2), "f")])["inputs"].tolist()
+    [[[1.0, 1.0, 1.0]], [[1.0, 1.0, 0.0]]]
+    """
+    lengths = [segment.shape[-1] for segment in segments]
+    if len(set(lengths)) == 1:
+        inputs = np.stack(segments)
+    else:
+        inputs = np.zeros((len(segments), *segments[0].shape[:-1], max(lengths)), np.float32)
+        for row, segment in zip(inputs, segments, strict=True):
+            row[..., : segment.shape[-1]] = segment
+    return {"inputs": torch.from_numpy(inputs), "lengths": torch.tensor(lengths)}
+
+
+class LengthBucketSampler(Sampler):
+    """Batches of like lengths, shuffled anew each epoch, the same for the same seed.
+
+    Every epoch permutes the segments, sorts each run of `pool_batches` batches by length, cuts
+    it into batches and shuffles all of these: batches hold like lengths, yet which
+    segments meet, and when, differs from epoch to epoch.
+
+    Parameters
+    ----------
+    lengths : ndarray of int, shape (n_segments,)
+    batch_size : int
+    seed : int or None, default=None
+        None keeps the order: longest first, as prediction and validation want it.
+    pool_batches : int, default=16
+        Batches sorted together: more of them pad less and shuffle less. Our choice.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skspeech.training.batches import LengthBucketSampler
+    >>> [batch.tolist() for batch in LengthBucketSampler(np.array([3, 9, 4, 8]), 2)]
+    [[1, 3], [2, 0]]
+    """
+
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        batch_size: int,
+        *,
+        seed: int | None = None,
+        pool_batches: int = 16,
+    ):
+        self.lengths = np.asarray(lengths)
+        self.batch_size = batch_size
+        self.pool = pool_batches * batch_size
+        self._rng = None if seed is None else np.random.default_rng(seed)
+
+    def __len__(self) -> int:
+        return -(-len(self.lengths) // self.batch_size)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        if self._rng is None:
+            return iter(self._cut(np.argsort(-self.lengths, kind="stable")))
+        order = self._rng.permutation(len(self.lengths))
+        batches = []
+        for start in range(0, len(order), self.pool):
+            pool = order[start : start + self.pool]
+            batches += self._cut(pool[np.argsort(-self.lengths[pool], kind="stable")])
+        return iter([batches[i] for i in self._rng.permutation(len(batches))])
+
+    def _cut(self, order: np.ndarray) -> list[np.ndarray]:
+        return [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]

@@ -1,0 +1,283 @@
+"""The skorch net inside every estimator: how it trains, and how it answers."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from torch import nn
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader
+
+from skspeech.recordings import segments_of
+from skspeech.training.batches import (
+    LengthBucketSampler,
+    Segments,
+    channels_first,
+    check_layout,
+    collate,
+)
+from skspeech.training.callbacks import StopTraining
+
+__all__ = ["SpeechNet", "WeightedCrossEntropy", "make_optimizer", "resolve_device"]
+
+_OPTIMIZERS = {
+    "adagrad": torch.optim.Adagrad,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
+}
+
+
+def resolve_device(device: str) -> str:
+    """Return the torch device that a name asks for; ``"auto"`` prefers CUDA, MPS, the CPU.
+
+    Raises
+    ------
+    ValueError
+        If the machine has no such device.
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError, NotImplementedError) as error:
+        raise ValueError(
+            f"device={device!r} cannot be used on this machine ({str(error).splitlines()[0]}). "
+            'Choose device="auto" or "cpu".'
+        ) from error
+    return device
+
+
+def make_optimizer(
+    groups: list[dict], *, lr: float, optimizer: Any, weight_decay: float
+) -> torch.optim.Optimizer:
+    """Build an optimiser whose weight decay spares biases and normalisation.
+
+    Parameters
+    ----------
+    groups : list of dict
+        skorch's parameter groups.
+    lr : float
+        Learning rate.
+    optimizer : str or callable
+        A name of ``_OPTIMIZERS`` (``"sgd"`` with Nesterov momentum 0.9), or a torch
+        optimiser class.
+    weight_decay : float
+        Its share of each kernel is added to the kernel's gradient.
+
+    Returns
+    -------
+    torch.optim.Optimizer
+    """
+    parameters = [parameter for group in groups for parameter in group["params"]]
+    split = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    options = {"momentum": 0.9, "nesterov": True} if optimizer == "sgd" else {}
+    build = _OPTIMIZERS[optimizer] if isinstance(optimizer, str) else optimizer
+    return build([group for group in split if group["params"]], lr=lr, **options)
+
+
+class WeightedCrossEntropy(nn.Module):
+    """Cross entropy whose segments weigh as the batch says, averaged over the batch."""
+
+    def forward(self, logits: torch.Tensor, truth: tuple) -> torch.Tensor:
+        """Return the loss of logits (n_segments, n_classes) against (targets, weights, ...)."""
+        targets, weights = truth[:2]
+        return (cross_entropy(logits, targets, reduction="none") * weights).mean()
+
+
+class SpeechNet(NeuralNet):
+    """A skorch net that reads :class:`Segments` in batches of like lengths.
+
+    Parameters
+    ----------
+    module : torch module
+        Called as ``module(inputs, lengths)``.
+    precision : {"float32", "bfloat16"}, default="float32"
+        The type in which the module computes; weights and loss stay in float32.
+    shuffle_seed : int, default=0
+        Of the training batches.
+    options : dict
+        What skorch's own NeuralNet takes.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        precision: str = "float32",
+        shuffle_seed: int = 0,
+        **options: Any,
+    ):
+        super().__init__(module, **options)
+        self.precision = precision
+        self.shuffle_seed = shuffle_seed
+        self.stop_requested = False
+
+    def train(
+        self,
+        segments: Segments,
+        validation: Segments | None,
+        *,
+        max_epochs: int,
+        seed: int,
+        callbacks: list,
+    ) -> None:
+        """Train for up to `max_epochs` more epochs; a callback may stop earlier.
+
+        Unlike skorch's own ``fit``, an interrupt by the user is not taken for the end of a
+        training that went well: it is passed on.
+
+        Parameters
+        ----------
+        segments, validation : Segments
+            `validation` may be None.
+        max_epochs : int
+        seed : int
+            Of the order of the batches.
+        callbacks : list
+            skorch callbacks of this training alone; none stays behind.
+        """
+        self.shuffle_seed, self.stop_requested, self.callbacks = seed, False, callbacks
+        self._initialize_callbacks()
+        self.notify("on_train_begin", X=segments, y=None)
+        with suppress(StopTraining):
+            self.fit_loop((segments, validation), epochs=max_epochs)
+        self.notify("on_train_end", X=segments, y=None)
+        self._set_training(False)
+        self.optimizer_.zero_grad(set_to_none=True)  # not worth a pickle
+        self._forget_callbacks()
+
+    def notify(self, method_name: str, **options: Any) -> None:
+        """Call a method of all callbacks; at the end of an epoch, stop if one asked for it."""
+        if method_name != "on_epoch_end":
+            super().notify(method_name, **options)
+            return
+        try:
+            super().notify(method_name, **options)
+        except KeyboardInterrupt:  # how skorch's own callbacks ask
+            self.stop_requested = True
+        if self.stop_requested:
+            raise StopTraining
+
+    def _forget_callbacks(self) -> None:
+        self.callbacks: Any = None
+        self.callbacks_: list = []
+
+    def get_split_datasets(self, X: Any, y: Any = None, **options: Any) -> Any:
+        """Return the training and validation segments, which are split already."""
+        return X
+
+    def get_iterator(self, dataset: Segments, training: bool = False) -> DataLoader:
+        """Return the batches of a pass: shuffled for training, longest first otherwise."""
+        sampler = LengthBucketSampler(
+            dataset.lengths, self.batch_size, seed=self.shuffle_seed if training else None
+        )
+        return DataLoader(
+            dataset,
+            batch_sampler=sampler,
+            collate_fn=dataset.collate,
+            generator=torch.Generator(),  # else each epoch draws from the global one
+        )
+
+    def infer(self, x: Any, **options: Any) -> torch.Tensor:
+        """Return the module's answer to one batch; lengths stay on the CPU."""
+        return self.step(x, self.module_)
+
+    def step(self, batch: dict[str, torch.Tensor], function: Any) -> torch.Tensor:
+        """Call a function of the module on one batch, in the chosen device and precision."""
+        inputs = batch["inputs"].to(self.device, non_blocking=True)
+        with self._autocast():
+            return function(inputs, batch["lengths"]).float()
+
+    def _autocast(self) -> AbstractContextManager:
+        if self.precision == "float32":
+            return nullcontext()
+        return torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16)
+
+    def answer(self, recordings: Any, function: Any, layout: tuple[int, ...]) -> np.ndarray:
+        """Return a function of the module for each recording, the mean over its segments.
+
+        Recordings are read in order, a few batches' worth at a time, so that a lazy
+        collection never stands in memory; within such a run like lengths go together.
+
+        Parameters
+        ----------
+        recordings : sequence
+            Validated recordings or bags.
+        function : callable
+            ``function(inputs, lengths)`` gives (n_segments, n_outputs).
+        layout : tuple of int
+            The axes before time that the network reads.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_recordings, n_outputs)
+        """
+        self._set_training(False)
+        run = 16 * self.batch_size
+        parts = [
+            self._answer_run(
+                recordings, range(start, min(start + run, len(recordings))), function, layout
+            )
+            for start in range(0, len(recordings), run)
+        ]
+        return np.concatenate(parts)
+
+    def _answer_run(
+        self, recordings: Any, rows: range, function: Any, layout: tuple[int, ...]
+    ) -> np.ndarray:
+        segments, owners = [], []
+        for row in rows:
+            for segment in segments_of(recordings[row]):
+                check_layout(channels_first(segment), layout, row)
+                segments.append(channels_first(segment))
+                owners.append(row - rows.start)
+        sums = None
+        for batch, outputs in self._outputs(segments, function):
+            if sums is None:
+                sums = np.zeros((len(rows), outputs.shape[1]))
+            np.add.at(sums, np.asarray(owners)[batch], outputs)
+        assert sums is not None  # every recording has a segment
+        return sums / np.bincount(owners)[:, None]
+
+    def _outputs(self, segments: list, function: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        lengths = np.array([segment.shape[-1] for segment in segments])
+        for batch in LengthBucketSampler(lengths, self.batch_size):
+            rows = [segments[i] for i in batch]
+            # torch convolves a lone small input with another kernel than the same input in a
+            # batch, up to 3e-7 apart; two rows are answered exactly as any number of them is
+            rows = rows * 2 if len(rows) == 1 else rows
+            with torch.inference_mode():
+                outputs = self.step(collate(rows), function)
+            yield batch, outputs[: len(batch)].cpu().numpy()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the history, a plain row an epoch."""
+        names = {
+            "epoch": ("epoch", int),
+            "train_loss": ("train_loss", float),
+            "valid_loss": ("valid_loss", float),
+            "valid_score": ("valid_score", float),
+            "valid_score_best": ("best", bool),
+            "dur": ("seconds", float),
+        }
+        return [
+            {new: plain(epoch[old]) for old, (new, plain) in names.items() if old in epoch}
+            for epoch in self.history
+        ]
+
+    def snapshot(self) -> "SpeechNet":
+        """Return a net that answers as this one now does, whatever training follows."""
+        twin = copy.copy(self)  # skorch copies modules by pickling them
+        twin._forget_callbacks()
+        return twin

@@ -1,0 +1,126 @@
+"""The training parameters that all networks share: their constraints and their words."""
+
+import inspect
+from numbers import Integral, Real
+from textwrap import indent
+from typing import TypeVar
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
+__all__ = ["TRAINING_CONSTRAINTS", "document_training"]
+
+T = TypeVar("T", bound=type)
+
+TRAINING_CONSTRAINTS: dict[str, list] = {
+    "max_epochs": [Interval(Integral, 1, None, closed="left")],
+    "lr": [Interval(Real, 0, None, closed="neither")],
+    "batch_size": [Interval(Integral, 1, None, closed="left")],
+    "optimizer": [StrOptions({"adagrad", "adam", "adamw", "rmsprop", "sgd"}), callable],
+    "weight_decay": [Interval(Real, 0, None, closed="left")],
+    "class_weight": [StrOptions({"balanced"}), dict, None],
+    "validation": [StrOptions({"auto", "speaker", "stratified"}), None],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "patience": [Interval(Integral, 1, None, closed="left"), None],
+    "standardize": [StrOptions({"bin", "global"}), None],
+    "device": [str],
+    "precision": [StrOptions({"float32", "bfloat16"})],
+    "callbacks": [list, tuple, None],
+    "warm_start": ["boolean"],
+    "verbose": ["verbose"],
+    "random_state": ["random_state"],
+}
+
+_PARAMETERS = """\
+max_epochs : int, default={max_epochs}
+    The most passes over the training recordings.
+lr : float, default={lr}
+    Learning rate.
+batch_size : int, default={batch_size}
+    Segments in a batch; like lengths go together.
+optimizer : {{"adagrad", "adam", "adamw", "rmsprop", "sgd"}} or callable, \
+default="{optimizer}"
+    ``"sgd"`` has Nesterov momentum 0.9; a callable is a torch optimiser class, called with
+    parameter groups and ``lr``.
+weight_decay : float, default={weight_decay}
+    Its share of each kernel is added to the kernel's gradient (an L2 penalty of half this
+    value); biases and normalisation are spared.
+class_weight : dict, "balanced" or None, default={class_weight}
+    The weight of each class in the loss; ``"balanced"`` is the inverse of its frequency
+    among the training recordings.
+validation : {{"auto", "speaker", "stratified"}} or None, default={validation}
+    What is held out of the training recordings to find the best epoch, whose weights are
+    restored: whole speakers if ``groups`` reach ``fit``, else a stratified part, else
+    nothing (``"auto"``); only speakers; only a stratified part; nothing.
+validation_fraction : float, default={validation_fraction}
+    The share of recordings to hold out, in (0, 1).
+patience : int or None, default={patience}
+    Epochs without a better one before the training stops; None trains `max_epochs`.
+standardize : {{"bin", "global"}} or None, default="{standardize}"
+    Subtract the mean and divide by the deviation of each bin, or of the whole, over the
+    training frames; both travel with the weights.
+device : str, default={device}
+    A torch device; ``"auto"`` takes CUDA, then MPS, then the CPU.
+precision : {{"float32", "bfloat16"}}, default={precision}
+    The type in which the network computes; its weights stay in float32.
+callbacks : list of skorch callbacks or None, default={callbacks}
+    Copied for each training.
+warm_start : bool, default={warm_start}
+    Whether ``fit`` trains the fitted network further instead of starting a new one.
+verbose : int, default={verbose}
+    1 prints a row an epoch.
+random_state : int, RandomState instance or None, default={random_state}
+    Of the weights, the order of the batches, dropout and the part held out. The same int on
+    the same CPU gives the same weights.
+"""
+
+_ATTRIBUTES = """\
+classes_ : ndarray of shape (n_classes,)
+    The labels, sorted.
+net_ : skorch.NeuralNet
+    The trained net.
+module_ : torch.nn.Module
+    Its torch module: input standardisation and the network.
+n_iter_ : int
+    Epochs trained.
+history_ : list of dict
+    A row an epoch: losses, the accuracy on the validation recordings (weighted as in the
+    loss), seconds, and whether the epoch was the best so far.
+validation_ : ValidationPart
+    What was held out, and how.
+layout_ : tuple of int
+    The axes before time that the network reads: channels, and bins of a spectrogram.
+n_features_in_ : int
+    Only when fitted on a 2-D array or a data frame.
+feature_names_in_ : ndarray of str
+    Only when fitted on a data frame with string column names.
+"""
+
+
+def document_training(cls: T) -> T:
+    """Put the shared parameters and attributes into a class's docstring.
+
+    The docstring holds the lines ``{training_parameters}`` and ``{training_attributes}``;
+    the defaults come from the signature.
+
+    Parameters
+    ----------
+    cls : type
+
+    Returns
+    -------
+    type
+    """
+    if cls.__doc__ is None:  # python -OO
+        return cls
+    defaults = {
+        name: parameter.default for name, parameter in inspect.signature(cls).parameters.items()
+    }
+    parameters = _PARAMETERS.format(**defaults)
+    for mark, text in (
+        ("    {training_parameters}\n", parameters),
+        ("    {training_attributes}\n", _ATTRIBUTES),
+    ):
+        if mark not in cls.__doc__:
+            raise ValueError(f"{cls.__name__}'s docstring lacks the line {mark.strip()}.")
+        cls.__doc__ = cls.__doc__.replace(mark, indent(text, "    "))
+    return cls

@@ -1,0 +1,40 @@
+"""Random numbers for training that leave the global generators as they were."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+__all__ = ["seeded"]
+
+
+@contextmanager
+def seeded(seed: int, device: str) -> Iterator[None]:
+    """Seed torch for the block, on the CPU and on `device`, and restore it afterwards.
+
+    Parameters
+    ----------
+    seed : int
+        Any value that torch's generators take.
+    device : str
+        A torch device: ``"cpu"``, ``"cuda:0"``, ``"mps"``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skspeech.training.seeding import seeded
+    >>> with seeded(0, "cpu"):
+    ...     first = torch.rand(1)
+    >>> with seeded(0, "cpu"):
+    ...     print(bool(torch.rand(1) == first))
+    True
+    """
+    # torch.manual_seed would also reseed every GPU, which fork_rng then would not restore
+    kind = torch.device(device).type
+    accelerated = kind != "cpu"
+    devices = [torch.device(device).index or 0] if accelerated else []
+    with torch.random.fork_rng(devices, device_type=kind if accelerated else "cuda"):
+        torch.default_generator.manual_seed(seed)
+        if accelerated:
+            torch.get_device_module(kind).manual_seed(seed)
+        yield

@@ -1,0 +1,336 @@
+import subprocess
+import sys
+import warnings
+
+import pytest
+
+from skspeech import plugins
+from skspeech.exceptions import PluginWarning
+
+SIEVE = """
+from sklearn.base import BaseEstimator, TransformerMixin
+
+class Sieve(TransformerMixin, BaseEstimator):
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return X
+"""
+
+VOICES = """
+from abc import ABC, abstractmethod
+
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+class Guess(ClassifierMixin, BaseEstimator):
+    def predict(self, X):
+        return X
+
+    def transform(self, X):
+        return X
+
+class Line(RegressorMixin, BaseEstimator):
+    def predict(self, X):
+        return X
+
+class Mute(ClassifierMixin, BaseEstimator):
+    pass
+
+class Bare:
+    def predict(self, X):
+        return X
+
+class Plan(RegressorMixin, BaseEstimator, ABC):
+    @abstractmethod
+    def predict(self, X):
+        pass
+
+def function():
+    pass
+"""
+
+
+@pytest.fixture
+def add_plugin(tmp_path, monkeypatch):
+    """Return a function that installs a distribution as pip leaves one, less what nobody reads."""
+    before = set(sys.modules)
+
+    def add(distribution, entries, *, version="1.0", folder="site", **modules):
+        site = tmp_path / folder
+        info = site / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
+        )
+        lines = [f"[skspeech.{kind}s]\n{line}\n" for kind, line in entries]
+        (info / "entry_points.txt").write_text("\n".join(lines))
+        for name, source in modules.items():
+            (site / f"{name}.py").write_text(source)
+        if str(site) not in sys.path:
+            monkeypatch.syspath_prepend(str(site))
+        return site
+
+    # What pip may have installed beside these tests is none of their business.
+    genuine = plugins._discover
+    monkeypatch.setattr(
+        plugins,
+        "_discover",
+        lambda: (pair for pair in genuine() if pair[0].distribution.startswith("fake-")),
+    )
+    yield add
+    for name in set(sys.modules) - before:
+        if name.startswith("fake_"):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def sieve(add_plugin):
+    return add_plugin("fake-sieve", [("transformer", "Sieve = fake_sieve:Sieve")], fake_sieve=SIEVE)
+
+
+def names(pairs):
+    return [name for name, _ in pairs]
+
+
+def listed(kind=None):
+    return [entry.name for entry in plugins.list_estimators(kind)]
+
+
+class TestListEstimators:
+    def test_entry(self, sieve):
+        assert plugins.list_estimators() == [
+            plugins.EstimatorEntry("Sieve", "transformer", "fake-sieve", "1.0", "fake_sieve:Sieve")
+        ]
+
+    def test_imports_nothing(self, add_plugin):
+        add_plugin("fake-a", [("classifier", "A = fake_a:A")], fake_a="raise SystemExit(3)")
+        assert listed() == ["A"]
+        assert "fake_a" not in sys.modules
+
+    @pytest.mark.parametrize(
+        ("kind", "expected"),
+        [("classifier", ["B"]), ("regressor", []), ("transformer", ["A"]), (None, ["A", "B"])],
+    )
+    def test_kind(self, add_plugin, kind, expected):
+        add_plugin("fake-a", [("classifier", "B = a:B"), ("transformer", "A = a:A")])
+        assert listed(kind) == expected
+
+    @pytest.mark.parametrize("function", [plugins.list_estimators, plugins.all_estimators])
+    def test_unknown_kind(self, function):
+        with pytest.raises(ValueError, match="kind must be one of classifier, regressor, transf"):
+            function("vocoder")
+
+    def test_duplicates(self, add_plugin):
+        add_plugin("fake-a", [("classifier", "Same = a:Same")], version="1.5")
+        add_plugin("fake-b", [("transformer", "Same = b:Same"), ("classifier", "Own = b:Own")])
+        own, first, second = plugins.list_estimators()
+        assert own.duplicates == ()
+        assert first.duplicates == ("fake-b 1.0 (b:Same)",)
+        assert second.duplicates == ("fake-a 1.5 (a:Same)",)
+
+    def test_duplicate_of_another_kind_is_named(self, add_plugin):
+        add_plugin("fake-a", [("classifier", "Same = a:Same")])
+        add_plugin("fake-b", [("transformer", "Same = b:Same")])
+        (entry,) = plugins.list_estimators("classifier")
+        assert entry.duplicates == ("fake-b 1.0 (b:Same)",)
+
+    def test_one_class_as_two_kinds_is_no_duplicate(self, add_plugin):
+        add_plugin("fake-a", [("classifier", "A = a:A"), ("transformer", "A = a:A")])
+        entries = plugins.list_estimators()
+        assert [(entry.kind, entry.duplicates) for entry in entries] == [
+            ("classifier", ()),
+            ("transformer", ()),
+        ]
+
+    def test_folder_twice_on_the_path(self, sieve, monkeypatch, tmp_path):
+        monkeypatch.syspath_prepend(str(sieve))
+        link = tmp_path / "link"
+        link.symlink_to(sieve, target_is_directory=True)
+        monkeypatch.syspath_prepend(str(link))
+        (entry,) = plugins.list_estimators()
+        assert entry.duplicates == ()
+
+    def test_two_versions_of_one_distribution(self, add_plugin):
+        add_plugin("fake-a", [("classifier", "A = a:A")], version="1.0", folder="wheel")
+        add_plugin("fake-a", [("classifier", "A = a:A")], version="1.1", folder="checkout")
+        (entry,) = plugins.list_estimators()
+        assert (entry.version, entry.duplicates) == ("1.1", ())
+
+    def test_equal_offers_are_one(self, sieve, monkeypatch):
+        pairs = list(plugins._discover())
+        monkeypatch.setattr(plugins, "_discover", lambda: iter(pairs * 2))
+        (entry,) = plugins.list_estimators()
+        assert entry.duplicates == ()
+
+    def test_distribution_without_metadata(self, sieve, monkeypatch):
+        (sieve / "fake_sieve-1.0.dist-info" / "METADATA").unlink()
+        monkeypatch.undo()
+        monkeypatch.syspath_prepend(str(sieve))
+        entries = [entry for entry in plugins.list_estimators() if entry.name == "Sieve"]
+        assert [(entry.distribution, entry.version) for entry in entries] == [
+            ("unknown", "unknown")
+        ]
+
+
+class TestAllEstimators:
+    def test_sorted_pairs(self, add_plugin, sieve):
+        add_plugin(
+            "fake-voices",
+            [("regressor", "Line = fake_voices:Line"), ("classifier", "Guess = fake_voices:Guess")],
+            fake_voices=VOICES,
+        )
+        pairs = plugins.all_estimators()
+        assert [(name, cls.__name__) for name, cls in pairs] == [
+            ("Guess", "Guess"),
+            ("Line", "Line"),
+            ("Sieve", "Sieve"),
+        ]
+        assert names(plugins.all_estimators("regressor")) == ["Line"]
+
+    def test_one_class_as_two_kinds_comes_once(self, add_plugin):
+        value = "Guess = fake_voices:Guess"
+        add_plugin(
+            "fake-voices", [("classifier", value), ("transformer", value)], fake_voices=VOICES
+        )
+        assert names(plugins.all_estimators()) == ["Guess"]
+        assert names(plugins.all_estimators("transformer")) == ["Guess"]
+
+    @pytest.mark.parametrize(
+        ("source", "reason"),
+        [
+            ("import module_that_is_not_there", "ModuleNotFoundError: No module named"),
+            ("1 / 0", "ZeroDivisionError: division by zero"),
+            ("raise SystemExit(3)", "SystemExit: 3"),
+            ("def broken(:", "SyntaxError"),
+            ("", "AttributeError: module 'fake_broken' has no attribute 'Broken'"),
+            ("raise ValueError('two\\nlines')", "ValueError: two lines"),
+        ],
+    )
+    def test_failing_import_harms_nobody_else(self, add_plugin, sieve, source, reason):
+        add_plugin(
+            "fake-broken",
+            [("classifier", "Broken = fake_broken:Broken")],
+            version="0.3",
+            fake_broken=source,
+        )
+        with pytest.warns(PluginWarning, match="is left out") as caught:
+            pairs = plugins.all_estimators()
+        assert names(pairs) == ["Sieve"]
+        (message,) = [str(warning.message) for warning in caught]
+        assert message.startswith("Broken of fake-broken 0.3 (fake_broken:Broken) does not import:")
+        assert reason in message
+
+    def test_warning_points_at_the_caller(self, add_plugin):
+        add_plugin("fake-a", [("classifier", "A = fake_missing:A")])
+        with pytest.warns(PluginWarning) as caught:
+            plugins.all_estimators()
+        assert caught[0].filename == __file__
+
+    def test_malformed_value(self, add_plugin, sieve):
+        add_plugin("fake-broken", [("classifier", "Broken = not a module")])
+        with pytest.warns(PluginWarning, match=r"Broken of fake-broken 1\.0"):
+            assert names(plugins.all_estimators()) == ["Sieve"]
+
+    def test_keyboard_interrupt_passes(self, add_plugin):
+        add_plugin(
+            "fake-a", [("classifier", "A = fake_stop:A")], fake_stop="raise KeyboardInterrupt"
+        )
+        with pytest.raises(KeyboardInterrupt):
+            plugins.all_estimators()
+
+    @pytest.mark.parametrize(
+        ("kind", "attribute", "reason"),
+        [
+            ("classifier", "Line", "does not derive from ClassifierMixin"),
+            ("regressor", "Guess", "does not derive from RegressorMixin"),
+            ("transformer", "Line", "has no method transform"),
+            ("classifier", "Mute", "has no method predict"),
+            ("classifier", "Bare", "does not derive from BaseEstimator"),
+            ("regressor", "Plan", "is abstract"),
+            ("classifier", "function", "is not a class but of type function"),
+        ],
+    )
+    def test_wrong_type_is_left_out(self, add_plugin, sieve, kind, attribute, reason):
+        add_plugin("fake-voices", [(kind, f"Odd = fake_voices:{attribute}")], fake_voices=VOICES)
+        with pytest.warns(PluginWarning) as caught:
+            pairs = plugins.all_estimators()
+        assert names(pairs) == ["Sieve"]
+        assert [str(warning.message) for warning in caught] == [
+            f"Odd of fake-voices 1.0 (fake_voices:{attribute}) is no {kind}: it {reason}. "
+            "It is left out."
+        ]
+
+    def test_duplicates_are_kept_and_reported_once(self, add_plugin, sieve):
+        add_plugin("fake-b", [("transformer", "Sieve = fake_b:Sieve")], fake_b=SIEVE)
+        with pytest.warns(PluginWarning) as caught:
+            pairs = plugins.all_estimators()
+        assert [cls.__module__ for _, cls in pairs] == ["fake_b", "fake_sieve"]
+        (message,) = [str(warning.message) for warning in caught]
+        assert "fake-b 1.0 (fake_b:Sieve), fake-sieve 1.0 (fake_sieve:Sieve)" in message
+        assert "load('Sieve', distribution=" in message
+
+
+class TestLoad:
+    def test_class(self, sieve):
+        cls = plugins.load("Sieve")
+        assert cls is plugins.load("Sieve", kind="transformer", distribution="Fake_Sieve")
+        assert (cls.__module__, cls.__name__) == ("fake_sieve", "Sieve")
+
+    def test_imports_no_other(self, add_plugin, sieve):
+        add_plugin("fake-a", [("classifier", "A = fake_a:A")], fake_a="raise SystemExit(3)")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            plugins.load("Sieve")
+        assert "fake_a" not in sys.modules
+
+    def test_near_match(self, sieve):
+        with pytest.raises(ValueError, match=r"named 'sieves'\. Did you mean Sieve\?"):
+            plugins.load("sieves")
+
+    def test_nothing_near(self, sieve):
+        with pytest.raises(ValueError, match=r"is named 'Zzz'\. `skspeech list` shows"):
+            plugins.load("Zzz")
+
+    def test_other_kind(self, sieve):
+        message = r"No classifier is named 'Sieve'\. There is a transformer of fake-sieve 1\.0"
+        with pytest.raises(ValueError, match=message):
+            plugins.load("Sieve", kind="classifier")
+
+    def test_other_distribution(self, sieve):
+        with pytest.raises(ValueError, match=r"in distribution 'fake-b'\. There is a"):
+            plugins.load("Sieve", distribution="fake-b")
+
+    def test_duplicate_is_refused_until_one_is_chosen(self, add_plugin, sieve):
+        add_plugin("fake-b", [("transformer", "Sieve = fake_b:Sieve")], fake_b=SIEVE)
+        with pytest.raises(ValueError, match=r"fake-b 1\.0 .*, fake-sieve 1\.0 .*distribution="):
+            plugins.load("Sieve")
+        assert plugins.load("Sieve", distribution="fake-b").__module__ == "fake_b"
+
+    def test_duplicate_of_another_kind(self, add_plugin, sieve):
+        add_plugin("fake-voices", [("classifier", "Sieve = fake_voices:Guess")], fake_voices=VOICES)
+        with pytest.raises(ValueError, match="stands for several classes"):
+            plugins.load("Sieve")
+        assert plugins.load("Sieve", kind="classifier").__name__ == "Guess"
+
+    def test_both_kinds_are_checked(self, add_plugin):
+        value = "Line = fake_voices:Line"
+        add_plugin("fake-v", [("regressor", value), ("transformer", value)], fake_voices=VOICES)
+        with pytest.raises(TypeError, match="is no transformer: it has no method transform"):
+            plugins.load("Line")
+        assert plugins.load("Line", kind="regressor").__name__ == "Line"
+
+    @pytest.mark.parametrize("source", ["1 / 0", "raise SystemExit(3)", "x = 1"])
+    def test_failing_import(self, add_plugin, source):
+        add_plugin("fake-a", [("classifier", "A = fake_fails:A")], fake_fails=source)
+        with pytest.raises(ImportError, match=r"A of fake-a 1\.0 \(fake_fails:A\) does not import"):
+            plugins.load("A")
+
+
+def test_import_is_light():
+    code = "import sys, skspeech.plugins; print(*sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    heavy = {"torch", "sklearn", "skorch", "librosa", "numpy", "importlib.metadata"}
+    assert not heavy & set(result.stdout.split())
