@@ -13,8 +13,13 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import Tags, check_array, check_consistent_length, column_or_1d
-from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils import (
+    Tags,
+    check_array,
+    check_consistent_length,
+    check_random_state,
+    column_or_1d,
+)
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
@@ -32,6 +37,7 @@ from skspeech.training.net import (
 from skspeech.training.parameters import TRAINING_CONSTRAINTS
 from skspeech.training.seeding import seeded
 from skspeech.training.validation import hold_out
+from skspeech.training.weights import class_shares
 
 __all__ = ["NetworkClassifier"]
 
@@ -127,7 +133,7 @@ class NetworkClassifier(
         context = self._init_callback_context(max_subtasks=self.max_epochs)
         context.call_on_fit_task_begin(estimator=self, **data)
         rng = _random_state(self.random_state)
-        self.validation_ = hold_out(
+        held = hold_out(
             labels,
             groups,
             validation=self.validation,
@@ -136,15 +142,16 @@ class NetworkClassifier(
         )
         device = resolve_device(self.device)
         with seeded(rng.randint(2**31 - 1), device):
-            net, segments, validation = self._prepare(recordings, labels, classes, device)
+            net, layout, parts = self._prepare(recordings, labels, classes, held.indices, device)
+            fitted = {"classes_": classes, "layout_": layout, "validation_": held}
             net.train(
-                segments,
-                validation,
+                *parts,
                 max_epochs=self.max_epochs,
                 seed=rng.randint(2**31 - 1),
-                callbacks=self._training_callbacks(validation, context, data),
+                callbacks=self._training_callbacks(parts[1], context, data, fitted),
             )
-        self.net_, self.classes_ = net, classes
+        # only now, so that a training that fails leaves an estimator that agrees with itself
+        self.__dict__.update(net_=net, **fitted)
         context.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **data)
         return self
 
@@ -166,12 +173,17 @@ class NetworkClassifier(
         return classes, labels
 
     def _prepare(
-        self, recordings: Any, labels: np.ndarray, classes: np.ndarray, device: str
-    ) -> tuple[SpeechNet, Segments, Segments | None]:
-        """Return the net to train, the segments it trains on and those held out."""
+        self,
+        recordings: Any,
+        labels: np.ndarray,
+        classes: np.ndarray,
+        held_out: np.ndarray,
+        device: str,
+    ) -> tuple[SpeechNet, tuple[int, ...], tuple[Segments, Segments | None]]:
+        """Return the net to train, its layout, and the segments trained on and held out."""
         trains_on = self.warm_start and hasattr(self, "net_")
         held = np.zeros(len(labels), dtype=bool)
-        held[self.validation_.indices] = True
+        held[held_out] = True
         moments = None if self.standardize is None or trains_on else Moments(self.standardize)
         found = survey(
             recordings,
@@ -184,25 +196,26 @@ class NetworkClassifier(
             Segments(recordings, found, chosen=chosen, targets=labels, weights=weights)
             for chosen in (~held, held)
         ]
-        if not trains_on:
-            self.layout_ = found.layout
-        net = self.net_ if trains_on else self._make_net(moments, len(classes), device)
-        return net, parts[0], parts[1] if held.any() else None
+        if trains_on:
+            net = self.net_.snapshot()  # a training that fails leaves the fitted one alone
+            net.adjust(weight_decay=self.weight_decay, **self._settings())
+        else:
+            network = self._make_network(found.layout, len(classes))
+            net = self._make_net(network, moments, device)
+        return net, found.layout, (parts[0], parts[1] if held.any() else None)
 
     def _segment_weights(
         self, found: Survey, labels: np.ndarray, classes: np.ndarray, trained: np.ndarray
     ) -> np.ndarray:
         """Return the weight of each segment in the loss, 1 on average over the training part."""
         # every class is left in the training part, or nothing was held out
-        by_class = compute_class_weight(
-            _by_code(self.class_weight, classes), classes=np.arange(len(classes)), y=labels[trained]
-        )
+        by_class = class_shares(self.class_weight, classes, labels[trained])
         weights = by_class[labels][found.recording]
         return weights / weights[trained[found.recording]].mean()
 
-    def _make_net(self, moments: Moments | None, n_classes: int, device: str) -> SpeechNet:
+    def _make_net(self, network: Any, moments: Moments | None, device: str) -> SpeechNet:
         module = Standardized(
-            self._make_network(self.layout_, n_classes),
+            network,
             None if moments is None else moments.mean,
             None if moments is None else moments.scale,
         )
@@ -212,21 +225,24 @@ class NetworkClassifier(
             optimizer=partial(
                 make_optimizer, optimizer=self.optimizer, weight_decay=self.weight_decay
             ),
-            lr=self.lr,
-            batch_size=self.batch_size,
-            precision=self.precision,
             device=device,
             train_split=None,
-            verbose=self.verbose,
+            **self._settings(),
         )
         return net.initialize()
 
-    def _training_callbacks(self, validation: Any, context: Any, data: dict[str, Any]) -> list:
+    def _settings(self) -> dict[str, Any]:
+        """Return what a further training may change."""
+        return {name: getattr(self, name) for name in ("lr", "batch_size", "precision", "verbose")}
+
+    def _training_callbacks(
+        self, validation: Any, context: Any, data: dict[str, Any], fitted: dict[str, Any]
+    ) -> list:
         callbacks = copy.deepcopy(list(self.callbacks or []))
-        if validation is not None:
-            callbacks.append(("best_epoch", BestEpoch(self.patience)))
+        if validation is not None:  # first, so that the others may watch its score
+            callbacks.insert(0, ("best_epoch", BestEpoch(self.patience)))
         if hasattr(self, "_skl_callbacks"):
-            callbacks.append(("epoch_hooks", EpochHooks(self, context, data)))
+            callbacks.append(("epoch_hooks", EpochHooks(self, context, data, fitted)))
         return callbacks
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -269,16 +285,6 @@ def _embedding(module: Any, inputs: Any, lengths: Any) -> Any:
     return module.embed(inputs, lengths)
 
 
-def _by_code(class_weight: Any, classes: np.ndarray) -> Any:
-    """Turn weights by label into weights by the label's code."""
-    if not isinstance(class_weight, dict):
-        return class_weight
-    unknown = set(class_weight) - set(classes.tolist())
-    if unknown:
-        raise ValueError(f"class_weight names classes that y does not hold: {sorted(unknown)}.")
-    return {code: class_weight.get(label, 1.0) for code, label in enumerate(classes.tolist())}
-
-
 def _check_groups(recordings: Any, groups: Any) -> np.ndarray | None:
     if groups is None:
         return None
@@ -289,6 +295,4 @@ def _check_groups(recordings: Any, groups: Any) -> np.ndarray | None:
 
 def _random_state(random_state: Any) -> np.random.RandomState:
     """Return a generator of its own where scikit-learn would draw from the global one."""
-    from sklearn.utils import check_random_state
-
     return np.random.RandomState() if random_state is None else check_random_state(random_state)

@@ -127,7 +127,11 @@ def _demo(commands: argparse._SubParsersAction) -> None:
         "--seed", type=int, default=0, metavar="S", help="random seed (default: %(default)s)"
     )
     parser.add_argument(
-        "--max-epochs", type=_positive, metavar="N", help="train no longer than this"
+        "--max-epochs",
+        type=_positive,
+        default=60,
+        metavar="N",
+        help="train no longer than this (default: %(default)s)",
     )
     parser.set_defaults(run=run)
 

@@ -73,10 +73,10 @@ class RecordingSequence(Sequence):
             raise TypeError(
                 f"source must have a length and integer indexing, got {type(source).__name__}."
             )
-        if function is not None and not callable(function):
-            raise TypeError(f"function must be callable or None, got {type(function).__name__}.")
         self._source = source
-        self._functions: tuple[Callable[[Any], Any], ...] = (function,) if function else ()
+        self._functions: tuple[Callable[[Any], Any], ...] = ()
+        if function is not None:
+            self._functions = (_check_callable(function),)
         self._indices: np.ndarray | None = None
 
     @property
@@ -96,14 +96,15 @@ class RecordingSequence(Sequence):
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, tuple):
             key = _without_ellipsis(key)
-        if isinstance(key, Integral) and not isinstance(key, bool | np.bool_):
+        if _is_integer(key):
             return self._read(int(key))
         indices = np.arange(len(self)) if self._indices is None else self._indices
         return self._derive(indices[_index_array(key, len(self))], self._functions)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Read every recording into a 1-D object array."""
-        if dtype not in (None, object) or copy is False:
+        # not dtype == None: numpy takes that for a question about float64
+        if (dtype is not None and np.dtype(dtype) != object) or copy is False:
             raise ValueError("A RecordingSequence becomes a new 1-D object array or nothing.")
         return object_array(self)
 
@@ -120,7 +121,7 @@ class RecordingSequence(Sequence):
         -------
         RecordingSequence
         """
-        return self._derive(self._indices, (*self._functions, function))
+        return self._derive(self._indices, (*self._functions, _check_callable(function)))
 
     def _derive(self, indices: np.ndarray | None, functions: tuple) -> "RecordingSequence":
         derived = RecordingSequence(self._source)
@@ -131,13 +132,25 @@ class RecordingSequence(Sequence):
         if not -len(self) <= index < len(self):
             raise IndexError(f"recording {index} of {len(self)} was asked for")
         index %= len(self)
-        recording = self._source[index if self._indices is None else int(self._indices[index])]
         try:
+            recording = self._source[index if self._indices is None else int(self._indices[index])]
             for function in self._functions:
                 recording = function(recording)
         except RecordingError as error:
             raise error.at(index) from None
         return recording
+
+
+def _check_callable(function: Any) -> Callable[[Any], Any]:
+    if not callable(function):
+        raise TypeError(f"function must be callable, got {type(function).__name__}.")
+    return function
+
+
+def _is_integer(key: Any) -> bool:
+    if isinstance(key, np.ndarray):
+        return key.ndim == 0 and key.dtype.kind in "iu"
+    return isinstance(key, Integral) and not isinstance(key, bool | np.bool_)
 
 
 def _without_ellipsis(key: tuple) -> Any:
@@ -152,7 +165,7 @@ def _index_array(key: Any, n_recordings: int) -> Any:
     if isinstance(key, slice):
         return key
     key = np.asarray(key)
-    if key.size == 0:
+    if key.size == 0 and key.dtype.kind != "b":  # [] is an array of floats
         key = key.astype(np.intp)
     if key.ndim != 1 or key.dtype.kind not in "iub":
         raise IndexError("recordings are indexed by integers, slices, index arrays or masks")
@@ -247,6 +260,12 @@ def check_recording(
     """
     if not isinstance(recording, list | tuple):
         return _check_array(recording, kind, index, reader)
+    if recording and isinstance(recording[0], Number):
+        raise RecordingError(
+            "is a list of numbers, not an array",
+            f"Turn it into a numpy array before {reader}.",
+            index,
+        )
     if not reads_bags:
         raise RecordingError(
             "is a list, not an array",
@@ -282,7 +301,14 @@ def _check_array(recording: Any, kind: str, index: int | None, reader: str) -> n
 def _as_numbers(recording: Any, index: int | None, reader: str) -> np.ndarray:
     if hasattr(recording, "tocsr"):
         raise RecordingError("is sparse", f"Call its toarray() before {reader}.", index)
-    array = np.asarray(recording)
+    try:
+        array = np.asarray(recording)
+    except Exception as error:  # uneven lists; tensors of another device or with a gradient
+        raise RecordingError(
+            f"cannot become a numpy array ({str(error).rstrip('.')})",
+            f"Turn it into one before {reader}.",
+            index,
+        ) from error
     if array.dtype.kind == "c":
         raise RecordingError(
             "is complex",
@@ -419,7 +445,7 @@ def _as_collection(X: Any, check: _RecordingCheck) -> Any:
     if isinstance(X, list | tuple) and not (len(X) > 0 and isinstance(X[0], Number)):
         return X
     X = np.asarray(X)
-    if X.ndim == 0 or (X.ndim == 1 and X.dtype != object):
+    if X.ndim == 0 or (X.ndim == 1 and X.dtype.kind in "fiubc"):
         raise ValueError(
             f"{check.reader} expected a collection of recordings, got one {X.ndim}-D array. "
             "Reshape your data: put a single recording into a list, [x], or use x.reshape(1, -1)."
@@ -468,11 +494,12 @@ def _check_layouts(recordings: np.ndarray, check: _RecordingCheck) -> None:
     if check.kind != "spectrogram":
         return
     first = segments_of(recordings[0])[0].shape[:-1]
+    axes = "".join(f"{size}, " for size in first)
     for i, recording in enumerate(recordings):
         for segment in segments_of(recording):
             if segment.shape[:-1] != first:
                 raise RecordingError(
-                    f"has shape {segment.shape} where X[0] has {(*first, 'n_frames')}",
+                    f"has shape {segment.shape} where X[0] has shape ({axes}n_frames)",
                     f"Give {check.reader} spectrograms of the same channels and bins.",
                     i,
                 )

@@ -77,7 +77,15 @@ def get_speech_tags(estimator: Any) -> SpeechTags:
             "give it a __speech_tags__ method that returns a SpeechTags."
         )
     first = get_speech_tags(steps[0])
-    if not hasattr(steps[-1], "__speech_tags__"):  # scikit-learn's own: vectors or labels
-        return replace(first, output_kind=None, gives_bags=False)
-    last = get_speech_tags(steps[-1])
-    return replace(first, output_kind=last.output_kind, gives_bags=last.gives_bags)
+    found = [_tags_or_none(step) for step in steps]
+    output_kind = found[-1].output_kind if found[-1] else None
+    # a transformer that reads a bag gives the bag of its segments transformed
+    gives_bags = output_kind is not None and any(tags.gives_bags for tags in found if tags)
+    return replace(first, output_kind=output_kind, gives_bags=gives_bags)
+
+
+def _tags_or_none(step: Any) -> SpeechTags | None:
+    try:
+        return get_speech_tags(step)
+    except TypeError:  # scikit-learn's own: vectors or labels
+        return None

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,15 @@ def test_import_is_light():
     )
     heavy = {"torch", "librosa", "sklearn", "skorch", "numba", "scipy", "pandas"}
     assert not heavy & set(result.stdout.split())
+
+
+def test_rooms_are_there_when_named():
+    for room in dir(skspeech):
+        assert getattr(skspeech, room).__name__ == f"skspeech.{room}"
+    assert set(dir(skspeech)) <= set(ROOMS)
+
+
+def test_version_is_that_of_the_distribution():
+    assert skspeech.__version__ == version("skspeech")
+    with pytest.raises(AttributeError, match="no_such_room"):
+        _ = skspeech.no_such_room

@@ -13,7 +13,7 @@ from skspeech.recordings import (
     segments_of,
     validate_recordings,
 )
-from skspeech.tags import SpeechTags
+from skspeech.tags import SpeechTags, get_speech_tags
 
 
 class RecordingTransformer(TransformerMixin, BaseEstimator):
@@ -72,8 +72,8 @@ class RecordingTransformer(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of float32, 1-D object array of such, or RecordingSequence
-            n recordings of the kind the class gives: an array for an array, a
-            RecordingSequence that computes on access for a RecordingSequence.
+            n recordings of the kind the class gives: an array for an array (unless the class
+            gives bags), a RecordingSequence that computes on access for a RecordingSequence.
 
         Raises
         ------
@@ -85,7 +85,7 @@ class RecordingTransformer(TransformerMixin, BaseEstimator):
         if isinstance(recordings, RecordingSequence):
             # a copy: what set_params does later must not change what was asked for now
             return recordings.map(copy.copy(self)._transform_one)
-        if recordings.dtype != object:
+        if recordings.dtype != object and not get_speech_tags(self).gives_bags:
             return np.stack(self._transform_batch(list(recordings)))
         return object_array(self._transform_bags(list(recordings)))
 

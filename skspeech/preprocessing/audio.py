@@ -87,11 +87,10 @@ class FixedDuration(RecordingTransformer):
             Names the recording that cannot be used, and the mend.
         """
         transformed = super().transform(X)
-        if isinstance(transformed, np.ndarray) and all(
-            isinstance(recording, np.ndarray) for recording in transformed
-        ):
-            return np.stack(list(transformed))
-        return transformed
+        if isinstance(transformed, RecordingSequence) or transformed.ndim == 2:
+            return transformed
+        rows = list(transformed)
+        return transformed if any(isinstance(row, list) for row in rows) else np.stack(rows)
 
     def _transform_batch(self, recordings: list[np.ndarray]) -> list[Any]:
         n_samples = max(1, round(self.duration * self.sample_rate))

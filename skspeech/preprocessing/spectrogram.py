@@ -2,7 +2,6 @@
 
 from functools import lru_cache
 from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -11,15 +10,21 @@ from skspeech.preprocessing._base import RecordingTransformer
 
 __all__ = ["LogMelSpectrogram"]
 
-# Samples transformed at once: larger runs leave the cache (our choice, measured).
-_RUN_SAMPLES = 2**20
+# Samples windowed at once, and mel bands multiplied at once: small enough to stay in the cache
+# and to leave out most of the filters' zeros (our choice, measured).
+_BLOCK_SAMPLES = 2**18
+_BLOCK_BANDS = 16
+
+# Decibels in a natural logarithm of power.
+_DB = np.float32(10 / np.log(10))
 
 
 class LogMelSpectrogram(RecordingTransformer):
     """Log-mel spectrogram of each waveform.
 
     Frame i is centred on sample ``i * hop_length``, with zeros beyond both ends, so a waveform
-    of any length gives ``1 + n_samples // hop_length`` frames. Windows (periodic Hann), mel
+    of any length gives ``1 + n_samples // hop_length`` frames (an odd `n_fft` one less where
+    the hops end with the waveform). Windows (periodic Hann), mel
     filters (Slaney's, area-normalised) and decibels are librosa's (``ref=1.0``,
     ``top_db=None``). The defaults are those of Zhao, Mao and Chen (2019, section 3.5): 8 s at
     16 kHz give 128 x 251.
@@ -87,48 +92,80 @@ class LogMelSpectrogram(RecordingTransformer):
         self.scale = scale
         self.amin = amin
 
-    def _transform_batch(self, recordings: list[np.ndarray]) -> list[np.ndarray]:
-        import torch
-
-        filters = torch.from_numpy(self._filters())
-        window = torch.hann_window(self.n_fft)
-        spectrograms: list[Any] = [None] * len(recordings)
-        for run in _runs([len(recording) for recording in recordings]):
-            longest = len(recordings[run[0]])
-            batch = np.zeros((len(run), longest), dtype=np.float32)
-            for row, i in zip(batch, run, strict=True):
-                row[: len(recordings[i])] = recordings[i]
-            # zeros after a shorter waveform are the zeros beyond its end
-            spectrum = torch.stft(
-                torch.from_numpy(batch),
-                self.n_fft,
-                self.hop_length,
-                window=window,
-                center=True,
-                pad_mode="constant",
-                return_complex=True,
-            )
-            power = torch.view_as_real(spectrum).square_().sum(-1)
-            mel = self._rescale(filters @ power).numpy()
-            for row, i in zip(mel, run, strict=True):
-                n_frames = 1 + len(recordings[i]) // self.hop_length
-                spectrograms[i] = row if n_frames == row.shape[-1] else row[:, :n_frames].copy()
-        return spectrograms
-
-    def _filters(self) -> np.ndarray:
-        f_max = self.sample_rate / 2 if self.f_max is None else self.f_max
-        if self.f_min >= f_max:
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        if self.f_min >= self._highest():
             raise ValueError(
-                f"f_min is {self.f_min:g} Hz, not below f_max, {f_max:g} Hz. "
+                f"f_min is {self.f_min:g} Hz, not below f_max, {self._highest():g} Hz. "
                 "Lower f_min, or check the sample rate."
             )
-        return _mel_filters(self.sample_rate, self.n_fft, self.n_mels, self.f_min, f_max)
 
-    def _rescale(self, power: Any) -> Any:
+    def _highest(self) -> float:
+        return self.sample_rate / 2 if self.f_max is None else self.f_max
+
+    def _transform_batch(self, recordings: list[np.ndarray]) -> list[np.ndarray]:
+        power = _MelPower(
+            self.n_fft,
+            self.hop_length,
+            _mel_filters(self.sample_rate, self.n_fft, self.n_mels, self.f_min, self._highest()),
+        )
+        # a contiguous copy; a view would keep what it is a part of alive
+        return [self._rescale(power(recording)).T.copy() for recording in recordings]
+
+    def _rescale(self, power: np.ndarray) -> np.ndarray:
         if self.scale == "power":
             return power
-        power = power.clamp_(min=self.amin)
-        return power.log10_().mul_(10.0) if self.scale == "db" else power.log_()
+        logarithm = np.log(np.maximum(power, np.float32(self.amin), out=power), out=power)
+        return logarithm if self.scale == "ln" else np.multiply(logarithm, _DB, out=logarithm)
+
+
+class _MelPower:
+    """Power in mel bands of one waveform after the other, a block of frames at a time.
+
+    scipy's transform and not torch's: on blocks this small, threads only wait for each other,
+    and most of all where other processes keep the cores busy.
+    """
+
+    def __init__(self, n_fft: int, hop_length: int, filters: np.ndarray):
+        from scipy.signal.windows import hann
+
+        self.n_fft, self.hop_length = n_fft, hop_length
+        self.n_mels = len(filters)
+        self.window = hann(n_fft, sym=False).astype(np.float32)
+        self.bands = _band_blocks(filters)
+        self.windowed = np.empty((max(1, _BLOCK_SAMPLES // n_fft), n_fft), np.float32)
+
+    def __call__(self, waveform: np.ndarray) -> np.ndarray:
+        """Return the power of a waveform (n_samples,), shape (n_frames, n_mels)."""
+        from scipy.fft import rfft
+
+        padded = np.pad(waveform, self.n_fft // 2)
+        frames = np.lib.stride_tricks.sliding_window_view(padded, self.n_fft)[:: self.hop_length]
+        power = np.empty((len(frames), self.n_mels), np.float32)
+        step = len(self.windowed)
+        for start in range(0, len(frames), step):
+            block = frames[start : start + step]
+            windowed = np.multiply(block, self.window, out=self.windowed[: len(block)])
+            parts = rfft(windowed).view(np.float32)
+            squares = np.square(parts, out=parts)
+            for bands, bins, weights in self.bands:
+                power[start : start + step, bands] = squares[:, bins] @ weights
+        return power
+
+
+def _band_blocks(filters: np.ndarray) -> list[tuple[slice, slice, np.ndarray]]:
+    """Cut the filters into blocks of bands, each with the part of a spectrum that it reads.
+
+    The columns of a spectrum are the real and imaginary part of each bin, squared.
+    """
+    blocks = []
+    for start in range(0, len(filters), _BLOCK_BANDS):
+        bands = slice(start, start + _BLOCK_BANDS)
+        heard = np.flatnonzero(filters[bands].any(axis=0))
+        first, last = (heard[0], heard[-1] + 1) if heard.size else (0, 0)
+        weights = np.repeat(filters[bands, first:last].T, 2, axis=0)
+        blocks.append((bands, slice(2 * first, 2 * last), weights))
+    return blocks
 
 
 @lru_cache(maxsize=16)  # read one recording at a time, a RecordingSequence would rebuild them
@@ -146,14 +183,3 @@ def _mel_filters(
         return librosa.filters.mel(
             sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=f_min, fmax=f_max
         )
-
-
-def _runs(lengths: list[int]) -> list[list[int]]:
-    """Cut waveforms, longest first, into runs of bounded size when padded to their longest."""
-    runs: list[list[int]] = []
-    for i in np.argsort(-np.asarray(lengths), kind="stable").tolist():
-        if runs and (len(runs[-1]) + 1) * lengths[runs[-1][0]] <= _RUN_SAMPLES:
-            runs[-1].append(i)
-        else:
-            runs.append([i])
-    return runs

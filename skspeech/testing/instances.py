@@ -51,4 +51,5 @@ def small_instance(name: str) -> Any:
     """
     from skspeech.plugins import load
 
-    return load(name, distribution="skspeech")(**INSTANCES[name])
+    parameters = INSTANCES[name]
+    return load(name, distribution="skspeech")(**parameters)

@@ -62,9 +62,7 @@ class BestEpoch(Callback):
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Put the best epoch's weights back."""
-        if self.weights_ is not None:  # a loss of NaN from the first epoch on has no best
-            net.module_.load_state_dict(self.weights_)
-            self.weights_ = None
+        net.module_.load_state_dict(self.weights_)
 
 
 def weighted_accuracy(
@@ -102,10 +100,12 @@ class EpochHooks(Callback):
         The root context of its fit.
     data : dict
         ``X``, ``y`` and ``metadata`` as they came to fit.
+    fitted : dict
+        What fit has learned already, beside the net.
     """
 
-    def __init__(self, estimator: Any, context: Any, data: dict[str, Any]):
-        self.estimator, self.context, self.data = estimator, context, data
+    def __init__(self, estimator: Any, context: Any, data: dict[str, Any], fitted: dict[str, Any]):
+        self.estimator, self.context, self.data, self.fitted = estimator, context, data, fitted
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Open the epoch's task."""
@@ -117,7 +117,7 @@ class EpochHooks(Callback):
         stop = self._task.call_on_fit_task_end(
             estimator=self.estimator,
             # called only if a callback asks for the estimator as it now stands
-            reconstruction_attributes=lambda: {"net_": net.snapshot()},
+            reconstruction_attributes=lambda: {"net_": net.snapshot(), **self.fitted},
             **self.data,
         )
         net.stop_requested |= bool(stop)

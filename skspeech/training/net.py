@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
+from skspeech.exceptions import RecordingError
 from skspeech.recordings import segments_of
 from skspeech.training.batches import (
     LengthBucketSampler,
@@ -46,10 +47,11 @@ def resolve_device(device: str) -> str:
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
     try:
-        torch.empty(0, device=device)
-    except (AssertionError, RuntimeError, NotImplementedError) as error:
+        torch.zeros((), device=device).item()  # "meta" holds tensors, but no numbers
+    except (AssertionError, ImportError, NotImplementedError, RuntimeError) as error:
+        reason = str(error).split(". ")[0].splitlines()[0]  # torch may list all its backends
         raise ValueError(
-            f"device={device!r} cannot be used on this machine ({str(error).splitlines()[0]}). "
+            f"device={device!r} cannot be used on this machine ({reason}). "
             'Choose device="auto" or "cpu".'
         ) from error
     return device
@@ -110,6 +112,8 @@ class SpeechNet(NeuralNet):
         What skorch's own NeuralNet takes.
     """
 
+    lr: float
+
     def __init__(
         self,
         module: nn.Module,
@@ -148,30 +152,67 @@ class SpeechNet(NeuralNet):
             skorch callbacks of this training alone; none stays behind.
         """
         self.shuffle_seed, self.stop_requested, self.callbacks = seed, False, callbacks
-        self._initialize_callbacks()
-        self.notify("on_train_begin", X=segments, y=None)
-        with suppress(StopTraining):
-            self.fit_loop((segments, validation), epochs=max_epochs)
-        self.notify("on_train_end", X=segments, y=None)
-        self._set_training(False)
-        self.optimizer_.zero_grad(set_to_none=True)  # not worth a pickle
-        self._forget_callbacks()
+        try:
+            self._initialize_callbacks()
+            self.notify("on_train_begin", X=segments, y=None)
+            with suppress(StopTraining):
+                self.fit_loop((segments, validation), epochs=max_epochs)
+            self.notify("on_train_end", X=segments, y=None)
+        finally:
+            self._set_training(False)
+            self.optimizer_.zero_grad(set_to_none=True)  # not worth a pickle
+            self._forget_callbacks()
 
     def notify(self, method_name: str, **options: Any) -> None:
         """Call a method of all callbacks; at the end of an epoch, stop if one asked for it."""
         if method_name != "on_epoch_end":
             super().notify(method_name, **options)
             return
-        try:
-            super().notify(method_name, **options)
-        except KeyboardInterrupt:  # how skorch's own callbacks ask
-            self.stop_requested = True
+        for _, callback in self.callbacks_:
+            try:
+                callback.on_epoch_end(self, **options)
+            except KeyboardInterrupt:  # how skorch's own callbacks ask; the others go on
+                self.stop_requested = True
+        self._close_epoch()
         if self.stop_requested:
             raise StopTraining
 
+    def _close_epoch(self) -> None:
+        """Refuse a loss that is no number, and forget the batches: only they grow with X."""
+        row = self.history[-1]
+        row["batches"] = []
+        for name in ("train_loss", "valid_loss"):
+            if not np.isfinite(row.get(name, 0)):
+                raise ValueError(
+                    f"The {name} is {row[name]} in epoch {row['epoch']}: the training diverged. "
+                    f"Decrease lr (now {self.lr:g}), or rescale the recordings if standardize "
+                    "is None."
+                )
+
+    def adjust(
+        self, *, lr: float, weight_decay: float, batch_size: int, precision: str, verbose: int
+    ) -> None:
+        """Let a further training heed what was set since; the optimiser's state is kept."""
+        for group in self.optimizer_.param_groups:
+            if lr != self.lr:  # else a schedule goes on from where it was
+                group.update(dict.fromkeys(group.keys() & {"lr", "initial_lr"}, lr))
+            if group["params"][0].ndim > 1:
+                group["weight_decay"] = weight_decay
+        self.lr, self.batch_size, self.precision, self.verbose = lr, batch_size, precision, verbose
+
     def _forget_callbacks(self) -> None:
-        self.callbacks: Any = None
+        self.callbacks = []
         self.callbacks_: list = []
+
+    def get_default_callbacks(self) -> list:
+        """Return skorch's own callbacks; PrintLog formats its row even if it prints none."""
+        callbacks = super().get_default_callbacks()
+        return [(name, made) for name, made in callbacks if self.verbose or name != "print_log"]
+
+    def _set_training(self, training: bool = True) -> None:
+        # skorch asks before each batch, and walking over all modules takes as long as a layer
+        if self.module_.training != training:
+            super()._set_training(training)
 
     def get_split_datasets(self, X: Any, y: Any = None, **options: Any) -> Any:
         """Return the training and validation segments, which are split already."""
@@ -248,6 +289,12 @@ class SpeechNet(NeuralNet):
                 sums = np.zeros((len(rows), outputs.shape[1]))
             np.add.at(sums, np.asarray(owners)[batch], outputs)
         assert sums is not None  # every recording has a segment
+        if not np.isfinite(sums).all():  # the last step of all diverged, which no loss has seen
+            raise RecordingError(
+                "gets no finite answer from the network",
+                f"Fit it with a lower lr (now {self.lr:g}).",
+                rows[int(np.argwhere(~np.isfinite(sums))[0, 0])],
+            )
         return sums / np.bincount(owners)[:, None]
 
     def _outputs(self, segments: list, function: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -279,5 +326,18 @@ class SpeechNet(NeuralNet):
     def snapshot(self) -> "SpeechNet":
         """Return a net that answers as this one now does, whatever training follows."""
         twin = copy.copy(self)  # skorch copies modules by pickling them
+        twin.history = copy.copy(self.history)
         twin._forget_callbacks()
         return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        # skorch trains this very module as module_, and maps only that one to the device found
+        return {**super().__getstate__(), "module": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        try:
+            device = resolve_device(state["device"])
+        except ValueError:  # trained on another machine
+            device = resolve_device("auto")
+        super().__setstate__({**state, "device": device})
+        self.__dict__["module"] = self.module_

@@ -38,7 +38,7 @@ lr : float, default={lr}
 batch_size : int, default={batch_size}
     Segments in a batch; like lengths go together.
 optimizer : {{"adagrad", "adam", "adamw", "rmsprop", "sgd"}} or callable, \
-default="{optimizer}"
+default={optimizer}
     ``"sgd"`` has Nesterov momentum 0.9; a callable is a torch optimiser class, called with
     parameter groups and ``lr``.
 weight_decay : float, default={weight_decay}
@@ -55,7 +55,7 @@ validation_fraction : float, default={validation_fraction}
     The share of recordings to hold out, in (0, 1).
 patience : int or None, default={patience}
     Epochs without a better one before the training stops; None trains `max_epochs`.
-standardize : {{"bin", "global"}} or None, default="{standardize}"
+standardize : {{"bin", "global"}} or None, default={standardize}
     Subtract the mean and divide by the deviation of each bin, or of the whole, over the
     training frames; both travel with the weights.
 device : str, default={device}
@@ -65,7 +65,8 @@ precision : {{"float32", "bfloat16"}}, default={precision}
 callbacks : list of skorch callbacks or None, default={callbacks}
     Copied for each training.
 warm_start : bool, default={warm_start}
-    Whether ``fit`` trains the fitted network further instead of starting a new one.
+    Whether ``fit`` trains the fitted network further instead of starting a new one, with
+    the `lr`, `weight_decay`, `batch_size` and `precision` now set.
 verbose : int, default={verbose}
     1 prints a row an epoch.
 random_state : int, RandomState instance or None, default={random_state}
@@ -113,7 +114,8 @@ def document_training(cls: T) -> T:
     if cls.__doc__ is None:  # python -OO
         return cls
     defaults = {
-        name: parameter.default for name, parameter in inspect.signature(cls).parameters.items()
+        name: f'"{parameter.default}"' if isinstance(parameter.default, str) else parameter.default
+        for name, parameter in inspect.signature(cls).parameters.items()
     }
     parameters = _PARAMETERS.format(**defaults)
     for mark, text in (

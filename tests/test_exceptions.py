@@ -1,0 +1,40 @@
+import copy
+import pickle
+
+import pytest
+
+from skspeech.exceptions import PluginWarning, RecordingError
+
+
+def test_message_names_recording_problem_and_mend():
+    error = RecordingError("holds NaN at sample 4,102", "Fill the gap.", 17)
+    assert str(error) == "X[17] holds NaN at sample 4,102. Fill the gap."
+
+
+def test_message_without_an_index():
+    assert str(RecordingError("is empty", "Remove it.")) == "A recording is empty. Remove it."
+
+
+def test_index_zero_is_an_index():
+    assert str(RecordingError("is empty", "Remove it.", 0)).startswith("X[0] ")
+
+
+def test_at_gives_another_error_and_keeps_the_first():
+    first = RecordingError("is empty", "Remove it.")
+    second = first.at(3)
+    assert (first.index, second.index) == (None, 3)
+    assert (second.problem, second.mend) == (first.problem, first.mend)
+
+
+@pytest.mark.parametrize(
+    "twin", [copy.copy, copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))]
+)
+def test_copies_say_the_same(twin):
+    error = RecordingError("is empty", "Remove it.", 5)
+    assert str(twin(error)) == str(error)
+    assert twin(error).index == 5
+
+
+def test_families():
+    assert issubclass(RecordingError, ValueError)
+    assert issubclass(PluginWarning, UserWarning)

@@ -1,0 +1,84 @@
+import dataclasses
+import pickle
+
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from skspeech.models import CNNLSTM2DClassifier
+from skspeech.preprocessing import FixedDuration, LogMelSpectrogram
+from skspeech.recordings import KINDS
+from skspeech.tags import SpeechTags, get_speech_tags
+
+
+def test_tags_are_frozen_and_compare_by_value():
+    tags = SpeechTags(input_kind="waveform")
+    assert tags == SpeechTags(input_kind="waveform", output_kind=None)
+    assert pickle.loads(pickle.dumps(tags)) == tags
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        tags.input_kind = "pitch"
+
+
+@pytest.mark.parametrize("estimator", [FixedDuration(), LogMelSpectrogram(), CNNLSTM2DClassifier()])
+def test_kinds_are_known(estimator):
+    tags = get_speech_tags(estimator)
+    assert tags.input_kind in KINDS
+    assert tags.output_kind in {*KINDS, None}
+
+
+def test_estimator_answers_for_itself():
+    wanted = SpeechTags(input_kind="waveform", output_kind="spectrogram", reads_bags=True)
+    assert get_speech_tags(LogMelSpectrogram()) == wanted
+
+
+def test_pipeline_reads_as_its_first_and_gives_as_its_last():
+    tags = get_speech_tags(make_pipeline(FixedDuration(), LogMelSpectrogram()))
+    assert (tags.input_kind, tags.output_kind) == ("waveform", "spectrogram")
+    assert tags.reads_bags
+
+
+@pytest.mark.parametrize("idle", ["passthrough", None])
+def test_idle_steps_do_not_count(idle):
+    pipeline = Pipeline([("a", idle), ("b", LogMelSpectrogram()), ("c", idle)])
+    assert get_speech_tags(pipeline) == get_speech_tags(LogMelSpectrogram())
+
+
+@pytest.mark.parametrize(
+    "last", [CNNLSTM2DClassifier(), DummyClassifier(), make_pipeline(StandardScaler())]
+)
+def test_a_last_step_that_gives_no_recordings(last):
+    tags = get_speech_tags(make_pipeline(LogMelSpectrogram(), last))
+    assert (tags.input_kind, tags.output_kind) == ("waveform", None)
+    assert not tags.gives_bags
+
+
+def test_pipelines_nest():
+    front = make_pipeline(FixedDuration(), make_pipeline(LogMelSpectrogram()))
+    assert get_speech_tags(front).output_kind == "spectrogram"
+    assert get_speech_tags(make_pipeline(front)) == get_speech_tags(front)
+    assert get_speech_tags(make_pipeline(front, CNNLSTM2DClassifier())).output_kind is None
+
+
+def test_bags_pass_through_a_pipeline():
+    split = FixedDuration(long="split")
+    tags = get_speech_tags(make_pipeline(split, LogMelSpectrogram()))
+    assert tags.gives_bags
+    assert not tags.reads_bags
+    assert not get_speech_tags(make_pipeline(split, CNNLSTM2DClassifier())).gives_bags
+    assert not get_speech_tags(make_pipeline(FixedDuration(), LogMelSpectrogram())).gives_bags
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        StandardScaler(),
+        Pipeline([("a", "passthrough")]),
+        make_pipeline(StandardScaler(), DummyClassifier()),
+        make_pipeline(FunctionTransformer(), LogMelSpectrogram()),
+        3,
+    ],
+)
+def test_silence_about_recordings_is_an_error(estimator):
+    with pytest.raises(TypeError, match="__speech_tags__"):
+        get_speech_tags(estimator)

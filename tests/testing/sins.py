@@ -1,0 +1,379 @@
+"""Two honest estimators of a few lines, and heirs of theirs that break one promise each."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from skspeech.exceptions import RecordingError
+from skspeech.preprocessing._base import RecordingTransformer
+from skspeech.recordings import (
+    RecordingSequence,
+    object_array,
+    segments_of,
+    validate_recordings,
+)
+from skspeech.tags import SpeechTags
+
+
+class Honest(ClassifierMixin, TransformerMixin, BaseEstimator):
+    """The nearest class mean among random projections of the mean frame."""
+
+    __metadata_request__fit = {"groups": True}
+
+    def __init__(self, *, validation="auto", options=(), random_state=None):
+        self.validation = validation
+        self.options = options
+        self.random_state = random_state
+
+    def __speech_tags__(self):
+        return SpeechTags(input_kind="spectrogram", reads_bags=True)
+
+    def fit(self, X, y, groups=None):
+        recordings = validate_recordings(self, X, reset=True)
+        self.classes_, labels = np.unique(np.asarray(y), return_inverse=True)
+        rng = np.random.default_rng(self.random_state)
+        trained = self._trained(len(recordings), groups, rng)
+        means = [self._mean_frame(segments_of(recording)[0]) for recording in recordings]
+        self.projection_ = rng.standard_normal((len(means[0]), 4))
+        embedded = np.stack([self._embed(recording) for recording in recordings])
+        self.centroids_ = np.stack(
+            [embedded[trained & (labels == k)].mean(axis=0) for k in range(len(self.classes_))]
+        )
+        return self
+
+    def _trained(self, n_recordings, groups, rng):
+        if groups is None or self.validation is None:
+            return np.ones(n_recordings, dtype=bool)
+        return np.asarray(groups) != rng.choice(np.unique(groups))
+
+    def _mean_frame(self, segment):
+        return segment.mean(axis=-1, dtype=float).ravel()
+
+    def _embed(self, recording):
+        segments = segments_of(recording)
+        return np.mean([self._mean_frame(x) @ self.projection_ for x in segments], axis=0)
+
+    def _posterior(self, segment):
+        distances = np.square(self._embed(segment) - self.centroids_).sum(axis=1)
+        weights = np.exp(distances.min() - distances)
+        return weights / weights.sum()
+
+    def _read(self, X):
+        check_is_fitted(self)
+        return validate_recordings(self, X, reset=False)
+
+    def predict_proba(self, X):
+        return np.stack(
+            [
+                np.mean([self._posterior(segment) for segment in segments_of(recording)], axis=0)
+                for recording in self._read(X)
+            ]
+        )
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def transform(self, X):
+        return np.stack([self._embed(recording) for recording in self._read(X)])
+
+
+class HonestGain(RecordingTransformer):
+    """Doubles every waveform."""
+
+    _parameter_constraints = {}
+    _input_kind = "waveform"
+    _output_kind = "waveform"
+
+    def _transform_batch(self, recordings):
+        return [2 * recording for recording in recordings]
+
+
+# Answers that depend on the others
+
+
+class AveragesPadding(Honest):
+    def predict_proba(self, X):
+        recordings = [segments_of(recording) for recording in self._read(X)]
+        longest = max(x.shape[-1] for segments in recordings for x in segments)
+        shares = [[x.shape[-1] / longest for x in segments] for segments in recordings]
+        return np.stack(
+            [
+                np.mean([self._posterior(s * x) for s, x in zip(share, bag, strict=True)], axis=0)
+                for share, bag in zip(shares, recordings, strict=True)
+            ]
+        )
+
+
+class SubtractsTheBatchMean(Honest):
+    def transform(self, X):
+        embedded = super().transform(X)
+        return embedded - embedded.mean(axis=0)
+
+
+class LooksAtTheOneBefore(Honest):
+    def predict_proba(self, X):
+        posteriors = super().predict_proba(X)
+        posteriors[1:] = 0.9 * posteriors[1:] + 0.1 * posteriors[:-1]
+        return posteriors
+
+
+class RollsDice(Honest):
+    def predict_proba(self, X):
+        noise = np.random.default_rng().random((len(X), 2))
+        posteriors = super().predict_proba(X) + 0.1 * noise
+        return posteriors / posteriors.sum(axis=1, keepdims=True)
+
+
+# What comes out
+
+
+class DropsShortRecordings(Honest):
+    def transform(self, X):
+        return np.stack([self._embed(x) for x in self._read(X) if segments_of(x)[0].shape[-1] > 1])
+
+
+class DropsTheLast(Honest):
+    def transform(self, X):
+        return super().transform(X)[: max(1, len(X) - 1)]
+
+
+class ForgetsTheSoftmax(Honest):
+    def predict_proba(self, X):
+        return 2 * super().predict_proba(X)
+
+
+class AnswersInFloat32(Honest):
+    def predict_proba(self, X):
+        return super().predict_proba(X).astype(np.float32)
+
+
+class AnswersByTheFirstSegment(Honest):
+    def predict_proba(self, X):
+        return np.stack([self._posterior(segments_of(x)[0]) for x in self._read(X)])
+
+
+class ForgetsThatTuplesAreBags(Honest):
+    def predict_proba(self, X):
+        if not isinstance(X, RecordingSequence):
+            X = [x[:1] if isinstance(x, tuple) else x for x in X]
+        return super().predict_proba(X)
+
+
+# What fit leaves behind
+
+
+class ChangesAParameter(Honest):
+    def fit(self, X, y, groups=None):
+        self.validation = self.validation or "none"
+        self.options = list(self.options)
+        return super().fit(X, y, groups)
+
+
+class ChangesWhatAParameterHolds(Honest):
+    def __init__(self, *, validation="auto", options=None, random_state=None):
+        super().__init__(validation=validation, options=options, random_state=random_state)
+
+    def fit(self, X, y, groups=None):
+        if self.options is not None:
+            self.options.append(len(X))
+        return super().fit(X, y, groups)
+
+
+class WritesIntoTheRecordings(Honest):
+    def fit(self, X, y, groups=None):
+        for x in X:
+            if isinstance(x, np.ndarray):
+                x -= x.mean()
+        return super().fit(X, y, groups)
+
+
+class WritesAFile(Honest):
+    def fit(self, X, y, groups=None):
+        Path("best_model.txt").write_text("weights")
+        return super().fit(X, y, groups)
+
+
+class WritesAHiddenFile(Honest):
+    def predict_proba(self, X):
+        (Path.home() / ".honest_cache").write_text("posteriors")
+        return super().predict_proba(X)
+
+
+class WritesATemporaryFile(Honest):
+    def fit(self, X, y, groups=None):
+        Path(tempfile.gettempdir(), "weights.txt").write_text("weights")
+        return super().fit(X, y, groups)
+
+
+class SeedsNumpy(Honest):
+    def fit(self, X, y, groups=None):
+        np.random.seed(0)  # noqa: NPY002
+        return super().fit(X, y, groups)
+
+
+class SeedsTorch(Honest):
+    def fit(self, X, y, groups=None):
+        torch.manual_seed(self.random_state or 0)
+        return super().fit(X, y, groups)
+
+
+class DrawsFromTheGlobalGenerator(Honest):
+    def fit(self, X, y, groups=None):
+        if self.random_state is None:
+            np.random.random()  # noqa: NPY002
+        return super().fit(X, y, groups)
+
+
+class IgnoresTheSeed(Honest):
+    def fit(self, X, y, groups=None):
+        seed, self.random_state = self.random_state, None
+        try:
+            return super().fit(X, y, groups)
+        finally:
+            self.random_state = seed
+
+
+class KeepsItsOwnStateOutOfPickles(Honest):
+    def __getstate__(self):
+        state = dict(super().__getstate__())
+        if "centroids_" in state:
+            state["centroids_"] = state["centroids_"][::-1]
+        return state
+
+
+# Groups
+
+
+class FeedsGroupsToTheNetwork(Honest):
+    def fit(self, X, y, groups=None):
+        if groups is not None:
+            np.asarray(groups).astype(float)
+        return super().fit(X, y, groups)
+
+
+class LearnsFromGroups(Honest):
+    def _trained(self, n_recordings, groups, rng):
+        trained = super()._trained(n_recordings, groups, rng)
+        return trained if groups is None else trained & (np.asarray(groups) != groups[0])
+
+
+class LearnsFromNumberedGroups(LearnsFromGroups):
+    def _trained(self, n_recordings, groups, rng):
+        numbered = groups is not None and np.asarray(groups).dtype.kind in "iu"
+        return (super() if numbered else super(LearnsFromGroups, self))._trained(
+            n_recordings, groups, rng
+        )
+
+
+class AsksForNoGroups(Honest):
+    __metadata_request__fit = {"groups": None}
+
+
+# Containers
+
+
+class CountsFeaturesOfRaggedRecordings(Honest):
+    def fit(self, X, y, groups=None):
+        super().fit(X, y, groups)
+        self.n_features_in_ = len(segments_of(X[0])[0])
+        return self
+
+
+class KeepsTheFeaturesOfYesterday(Honest):
+    def fit(self, X, y, groups=None):
+        before = getattr(self, "n_features_in_", None)
+        super().fit(X, y, groups)
+        if before is not None:
+            self.n_features_in_ = before
+        return self
+
+
+class ReadsListsInReverse(Honest):
+    def transform(self, X):
+        return super().transform(X[::-1] if isinstance(X, list) else X)
+
+
+class HidesTheRecording(Honest):
+    def _read(self, X):
+        try:
+            recordings = super()._read(X)
+            return list(recordings)
+        except RecordingError as error:
+            raise ValueError("the input is not usable") from error
+
+
+class BreaksInAnotherWay(Honest):
+    def fit(self, X, y, groups=None):
+        try:
+            return super().fit(X, y, groups)
+        except RecordingError as error:
+            raise RuntimeError("shapes do not match") from error
+
+
+class SwallowsErrors(Honest):
+    def _read(self, X):
+        try:
+            return list(super()._read(X))
+        except RecordingError:
+            return [np.zeros((5, 3), np.float32)] * len(X)
+
+
+class TakesAnything(Honest):
+    def _read(self, X):
+        try:
+            return super()._read(X)
+        except TypeError:
+            return []
+
+    def predict_proba(self, X):
+        return np.stack([*super().predict_proba(X)]) if len(self._read(X)) else np.empty((0, 2))
+
+    def transform(self, X):
+        return super().transform(X) if len(self._read(X)) else np.empty((0, 4))
+
+
+class NeedsTwoFrames(Honest):
+    def _mean_frame(self, segment):
+        with np.errstate(invalid="ignore"):
+            return np.diff(segment, axis=-1).sum(axis=-1).ravel() / (segment.shape[-1] - 1)
+
+
+class NeedsNumberedLabels(Honest):
+    def fit(self, X, y, groups=None):
+        super().fit(X, y, groups)
+        self.classes_ = np.arange(len(self.classes_))
+        return self
+
+
+class ReadsEverythingAtTransform(HonestGain):
+    def transform(self, X):
+        return super().transform(object_array(X) if isinstance(X, RecordingSequence) else X)
+
+
+class ReadsTheFirstAtTransform(HonestGain):
+    def transform(self, X):
+        if isinstance(X, RecordingSequence):
+            X[0]
+        return super().transform(X)
+
+
+class ReadsTheNeighboursToo(HonestGain):
+    def transform(self, X):
+        transformed = super().transform(X)
+        if isinstance(X, RecordingSequence):
+            whole = [lambda x: x]
+            transformed = transformed.map(_Peek(X, whole))
+        return transformed
+
+
+class _Peek:
+    def __init__(self, X, whole):
+        self.X = X
+
+    def __call__(self, recording):
+        self.X[0]
+        return recording

@@ -1,0 +1,283 @@
+"""The checks on our own estimators, and planted sins on the checks."""
+
+import importlib
+import os
+import re
+from pathlib import Path
+
+import pytest
+import sins
+from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import check_param_validation
+
+from skspeech.plugins import list_estimators, load
+from skspeech.preprocessing import FixedDuration, LogMelSpectrogram
+from skspeech.testing import (
+    INSTANCES,
+    check_speech_estimator,
+    parametrize_with_checks,
+    small_instance,
+    speech_checks,
+)
+
+DOCS = Path(__file__).parents[2] / "docs" / "estimators.md"
+NAMES = sorted(INSTANCES)
+
+
+# Conformance: every check of scikit-learn and of ours, on every estimator of the package. A check
+# that is skipped is a failure here: warnings are errors, and so is pytest's own skip below.
+
+
+@parametrize_with_checks([small_instance(name) for name in NAMES])
+def test_estimator(estimator, check):
+    from unittest import SkipTest
+
+    try:
+        check(estimator)
+    except SkipTest as reason:
+        pytest.fail(f"skipped: {reason}")
+
+
+def test_nothing_in_the_environment_skips_a_check():
+    assert os.environ["SCIPY_ARRAY_API"] == "1"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_list_of_checks_is_hollow(name):
+    (mark,) = (parametrize_with_checks([small_instance(name)]),)
+    ids = [parameter.id for parameter in mark.args[1]]
+    assert len(set(ids)) == len(ids)
+    ours = [i for i in ids if i.startswith(f"{name}-skspeech-")]
+    theirs = [i for i in ids if i.startswith(f"{name}-scikit-learn-")]
+    assert len(ours) + len(theirs) == len(ids)
+    least = {"classifier": (17, 54), "transformer": (14, 45)}[_kind(name)]
+    assert len(ours) >= least[0]
+    assert len(theirs) >= least[1], "check_estimator ran fewer checks than scikit-learn 1.9.1 has"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parameters_are_validated(name):
+    check_param_validation(name, small_instance(name))
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        FixedDuration(duration=0.05, sample_rate=800, long="split"),
+        LogMelSpectrogram(n_fft=33, hop_length=8, n_mels=4, scale="power"),
+        make_pipeline(
+            FixedDuration(duration=0.1, sample_rate=800, long="split"),
+            small_instance("LogMelSpectrogram"),
+        ),
+        make_pipeline(small_instance("LogMelSpectrogram"), sins.Honest(random_state=0)),
+    ],
+    ids=["split", "odd window", "front end", "system"],
+)
+def test_other_estimators_keep_our_promises(estimator):
+    for check in speech_checks(estimator):
+        check(estimator)
+
+
+# Completeness: packages, small instances, registry and documentation name the same estimators.
+
+
+def _kind(name):
+    return "classifier" if is_classifier(small_instance(name)) else "transformer"
+
+
+def _public_estimators():
+    for room in ("models", "preprocessing"):
+        package = importlib.import_module(f"skspeech.{room}")
+        for name in package.__all__:
+            found = getattr(package, name)
+            if isinstance(found, type) and issubclass(found, BaseEstimator):
+                yield name, found
+
+
+def test_every_estimator_has_a_small_instance():
+    assert [name for name, _ in sorted(_public_estimators())] == NAMES
+
+
+def test_every_estimator_is_registered_once_and_as_what_it_is():
+    registered = {
+        entry.name: (entry.kind, load(entry.name, distribution="skspeech"))
+        for entry in list_estimators()
+        if entry.distribution == "skspeech"
+    }
+    assert registered == {name: (_kind(name), found) for name, found in _public_estimators()}
+
+
+def test_every_estimator_is_documented():
+    rows = re.findall(r"^\| *\[`(\w+)`\]", DOCS.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert sorted(set(rows)) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_small_instances_are_of_their_class_and_unfitted(name):
+    instance = small_instance(name)
+    assert type(instance).__name__ == name
+    assert not [attribute for attribute in vars(instance) if attribute.endswith("_")]
+    assert small_instance(name) is not instance
+
+
+def test_an_unknown_instance():
+    with pytest.raises(KeyError):
+        small_instance("Nobody")
+
+
+# Planted sins: the honest pass every check, and each sin fails the one named.
+
+HONEST = {
+    "Honest": sins.Honest(random_state=0),
+    "Honest without a seed": sins.Honest(),
+    "Honest without validation": sins.Honest(validation=None),
+    "HonestGain": sins.HonestGain(),
+}
+
+INDEPENDENT = "check_recordings_are_independent"
+UNCHANGED = "check_parameters_and_data_unchanged"
+NO_FILE = "check_no_file_is_written"
+RANDOM = "check_global_random_state_untouched"
+ERRORS = "check_errors_name_the_recording"
+LAZY = "check_sequence_stays_lazy"
+
+SINS = [
+    (sins.AveragesPadding(), INDEPENDENT, "alone is answered as among others"),
+    (sins.SubtractsTheBatchMean(), INDEPENDENT, "alone is answered as among others"),
+    (sins.LooksAtTheOneBefore(), INDEPENDENT, "alone is answered as among others"),
+    (sins.RollsDice(), INDEPENDENT, "the same question is answered alike twice"),
+    (sins.DropsShortRecordings(), "check_short_recordings", "answered, not dropped"),
+    (sins.DropsTheLast(), "check_number_of_recordings_is_kept", "as many .* come out as go in"),
+    (sins.NeedsTwoFrames(), "check_short_recordings", "one frame is finite"),
+    (sins.ForgetsTheSoftmax(), "check_posteriors", "rows sum to 1"),
+    (sins.AnswersInFloat32(), "check_posteriors", "are float64"),
+    (sins.NeedsNumberedLabels(), "check_labels_of_any_type", "classes_ are the labels"),
+    (sins.AnswersByTheFirstSegment(), "check_bags", "the mean over its segments"),
+    (sins.ForgetsThatTuplesAreBags(), "check_bags", "the mean over its segments"),
+    (sins.ChangesAParameter(), UNCHANGED, "fit keeps the parameter options"),
+    (sins.ChangesWhatAParameterHolds(options=[]), UNCHANGED, "fit keeps the parameter options"),
+    (sins.WritesIntoTheRecordings(), UNCHANGED, r"X\[0\] is not written to"),
+    (sins.WritesAFile(), NO_FILE, "best_model.txt"),
+    (sins.WritesAHiddenFile(), NO_FILE, ".honest_cache"),
+    (sins.WritesATemporaryFile(), NO_FILE, "weights.txt"),
+    (sins.SeedsNumpy(), RANDOM, r"numpy.random is left alone"),
+    (sins.SeedsTorch(), RANDOM, "torch is left alone"),
+    (sins.DrawsFromTheGlobalGenerator(), RANDOM, r"numpy.random .*random_state=None"),
+    (sins.IgnoresTheSeed(), "check_same_seed_same_answer", "the same seed gives the same answer"),
+    (sins.KeepsItsOwnStateOutOfPickles(), "check_copies_answer_alike", "pickle keeps the answers"),
+    (sins.FeedsGroupsToTheNetwork(), "check_groups_only_split", "not into the network"),
+    (sins.LearnsFromGroups(), "check_groups_only_split", "groups change nothing"),
+    (sins.LearnsFromNumberedGroups(), "check_groups_only_split", "groups change nothing"),
+    (sins.AsksForNoGroups(), "check_groups_are_requested", "groups are requested for fit"),
+    (
+        sins.CountsFeaturesOfRaggedRecordings(),
+        "check_ragged_sets_no_n_features",
+        "set no n_features_in_",
+    ),
+    (
+        sins.KeepsTheFeaturesOfYesterday(),
+        "check_ragged_sets_no_n_features",
+        "set no n_features_in_",
+    ),
+    (sins.ReadsListsInReverse(), "check_containers_agree", "a list answers as an object array"),
+    (sins.HidesTheRecording(), ERRORS, r"names X\[3\], but said: the input is not usable"),
+    (sins.BreaksInAnotherWay(), ERRORS, "raises a ValueError or TypeError, but raised Runtime"),
+    (sins.SwallowsErrors(), ERRORS, "raises an error"),
+    (sins.TakesAnything(), "check_unreadable_collections", "is refused"),
+    (sins.ReadsEverythingAtTransform(), LAZY, "a RecordingSequence comes out"),
+    (sins.ReadsTheFirstAtTransform(), LAZY, "nothing is read before it is asked for"),
+    (sins.ReadsTheNeighboursToo(), LAZY, "only what is asked for is read"),
+]
+
+
+def our_check(estimator, name):
+    (check,) = [check for check in speech_checks(estimator) if check.__name__ == name]
+    return check
+
+
+@pytest.mark.parametrize("estimator", HONEST.values(), ids=HONEST.keys())
+def test_the_honest_pass_every_check(estimator):
+    before = estimator.get_params()
+    for check in speech_checks(estimator):
+        check(estimator)
+    assert estimator.get_params() == before
+    assert not [name for name in vars(estimator) if name.endswith("_")]
+
+
+@pytest.mark.parametrize(
+    ("sinner", "name", "found"), SINS, ids=[type(sinner).__name__ for sinner, _, _ in SINS]
+)
+def test_a_sin_is_seen(sinner, name, found):
+    check = our_check(sinner, name)
+    with pytest.raises(AssertionError) as caught:
+        check(sinner)
+    message = str(caught.value)
+    assert message.startswith(check.__doc__.partition("\n")[0]), "the promise is named"
+    assert type(sinner).__name__ in message
+    assert re.search(found, message, flags=re.DOTALL)
+
+
+def test_every_check_of_ours_has_its_sin():
+    checks = {check.__name__ for honest in HONEST.values() for check in speech_checks(honest)}
+    assert checks == {name for _, name, _ in SINS}
+
+
+@pytest.mark.parametrize("sinner", [sins.SeedsNumpy(), sins.SeedsTorch()])
+def test_a_second_seeding_is_seen_too(sinner):
+    for _ in range(2):
+        with pytest.raises(AssertionError, match="is left alone"):
+            our_check(sinner, RANDOM)(sinner)
+
+
+# The report
+
+
+def test_the_report_has_a_row_a_check(monkeypatch):
+    monkeypatch.setattr(
+        "skspeech.testing.checks.estimator_checks_generator", lambda _: iter(THEIR_CHECKS)
+    )
+    report = check_speech_estimator(sins.ForgetsTheSoftmax())
+    rows = {row["check_name"]: row for row in report}
+    assert len(rows) == len(report) == len(list(speech_checks(sins.Honest()))) + 2
+    assert rows["skip"]["status"] == "skipped"
+    assert str(rows["skip"]["exception"]) == "not today"
+    assert rows["fail-readonly=True"]["status"] == "failed"
+    assert rows["fail-readonly=True"]["suite"] == "scikit-learn"
+    assert rows["check_posteriors"]["status"] == "failed"
+    assert "rows sum to 1" in str(rows["check_posteriors"]["exception"])
+    assert rows["check_no_file_is_written"] == {
+        "check_name": "check_no_file_is_written",
+        "suite": "skspeech",
+        "status": "passed",
+        "exception": None,
+    }
+
+
+def skip(estimator):
+    from unittest import SkipTest
+
+    raise SkipTest("not today")
+
+
+def fail(estimator, readonly):
+    raise RuntimeError("broken")
+
+
+def _their_checks():
+    from functools import partial
+
+    return [(None, skip), (None, partial(fail, readonly=True))]
+
+
+THEIR_CHECKS = _their_checks()
+
+
+def test_parametrized_estimators_are_clones():
+    honest = sins.Honest(random_state=3)
+    mark = parametrize_with_checks([honest])
+    instances = [parameter.values[0] for parameter in mark.args[1]]
+    assert len({id(instance) for instance in instances}) == len(instances)
+    assert honest not in instances
+    assert all(instance.random_state == 3 for instance in instances)
+    assert clone(honest).get_params() == honest.get_params()

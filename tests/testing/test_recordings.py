@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from skspeech.recordings import KINDS, check_recording
+from skspeech.testing import make_labels, make_recordings
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_recordings_are_readable_and_ragged(kind):
+    recordings = make_recordings(kind)
+    assert recordings.shape == (12,)
+    assert recordings.dtype == object
+    for recording in recordings:
+        assert check_recording(recording, kind=kind) is recording
+    assert len({recording.shape for recording in recordings}) > 6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_seed_decides(kind):
+    first, second, other = (make_recordings(kind, 3, seed=seed) for seed in (1, 1, 2))
+    for a, b in zip(first, second, strict=True):
+        assert_array_equal(a, b)
+    assert any(a.shape != b.shape or (a != b).any() for a, b in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_longer_collection_begins_with_the_shorter(kind):
+    for a, b in zip(make_recordings(kind, 3), make_recordings(kind, 5), strict=False):
+        assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("kind", ["spectrogram", "pitch", "video"])
+def test_odd_and_even_differ(kind):
+    levels = np.array([recording[:2].mean(dtype=float) for recording in make_recordings(kind)])
+    if kind == "pitch":  # the first frames are unvoiced
+        levels = -np.array([recording[3:].mean(dtype=float) for recording in make_recordings(kind)])
+    assert levels[1::2].min() > levels[0::2].max()
+
+
+def test_odd_and_even_waveforms_have_other_tones():
+    turns = [
+        np.diff(np.sign(waveform)).astype(bool).mean() for waveform in make_recordings("waveform")
+    ]
+    assert max(turns[1::2]) < min(turns[0::2])
+
+
+def test_labels():
+    assert make_labels(5).tolist() == ["even", "odd", "even", "odd", "even"]
+    assert len(make_labels()) == len(make_recordings("pitch"))
+
+
+def test_an_unknown_kind():
+    with pytest.raises(KeyError):
+        make_recordings("smell")

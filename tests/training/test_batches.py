@@ -1,0 +1,262 @@
+"""Segments, their batches and their moments."""
+
+import weakref
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skspeech.exceptions import RecordingError
+from skspeech.recordings import RecordingSequence, object_array
+from skspeech.training.batches import LengthBucketSampler, Moments, Segments, collate, survey
+
+PROPERTY = settings(deadline=None, max_examples=100)
+
+LENGTHS = st.lists(st.integers(1, 1000), min_size=1, max_size=200).map(np.array)
+BATCH_SIZES = st.integers(1, 40)
+SEEDS = st.integers(0, 2**31 - 1)
+
+
+def padding_share(lengths, batches):
+    read = sum(len(batch) * lengths[batch].max() for batch in batches)
+    return 1 - lengths.sum() / read
+
+
+def ragged(rng, n_recordings, n_bins=3):
+    return [
+        rng.normal(size=(n_bins, rng.integers(1, 12))).astype(np.float32)
+        for _ in range(n_recordings)
+    ]
+
+
+# The sampler
+
+
+@PROPERTY
+@given(LENGTHS, BATCH_SIZES, SEEDS | st.none(), st.integers(1, 20))
+def test_every_segment_once_an_epoch(lengths, batch_size, seed, pool_batches):
+    sampler = LengthBucketSampler(lengths, batch_size, seed=seed, pool_batches=pool_batches)
+    for _ in range(2):
+        batches = list(sampler)
+        assert len(batches) == len(sampler) == -(-len(lengths) // batch_size)
+        assert all(0 < len(batch) <= batch_size for batch in batches)
+        assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
+
+
+@PROPERTY
+@given(LENGTHS, BATCH_SIZES)
+def test_without_a_seed_longest_first(lengths, batch_size):
+    sampler = LengthBucketSampler(lengths, batch_size)
+    order = np.concatenate(list(sampler))
+    assert np.all(np.diff(lengths[order]) <= 0)
+    assert_array_equal(order, np.concatenate(list(sampler)), err_msg="the same each time")
+
+
+@PROPERTY
+@given(LENGTHS, BATCH_SIZES, SEEDS)
+def test_same_seed_same_epochs(lengths, batch_size, seed):
+    first, second = (LengthBucketSampler(lengths, batch_size, seed=seed) for _ in range(2))
+    for _ in range(3):
+        for batch, other in zip(first, second, strict=True):
+            assert_array_equal(batch, other)
+
+
+def test_epochs_and_seeds_differ():
+    lengths = np.random.default_rng(0).integers(1, 100, 300)
+    sampler = LengthBucketSampler(lengths, 8, seed=0)
+    epochs = [np.concatenate(list(sampler)).tolist() for _ in range(3)]
+    epochs.append(np.concatenate(list(LengthBucketSampler(lengths, 8, seed=1))).tolist())
+    assert len({tuple(epoch) for epoch in epochs}) == 4
+    sets = [{frozenset(b.tolist()) for b in sampler} for _ in range(2)]
+    assert len(sets[0] & sets[1]) < len(sets[0]) / 2, "other segments meet in other epochs"
+
+
+def test_batches_are_in_no_order_of_length():
+    lengths = np.random.default_rng(0).integers(1, 1000, 1000)
+    longest = [lengths[b].max() for b in LengthBucketSampler(lengths, 10, seed=0)]
+    assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.3
+
+
+def test_like_lengths_go_together():
+    rng = np.random.default_rng(0)
+    lengths = rng.lognormal(5, 0.7, 2000).astype(int) + 1
+    random_batches = np.array_split(rng.permutation(len(lengths)), len(lengths) // 32)
+    ours = padding_share(lengths, list(LengthBucketSampler(lengths, 32, seed=0)))
+    assert ours < padding_share(lengths, random_batches) / 3
+
+
+def test_sampling_leaves_the_global_generators_alone():
+    before = str(np.random.get_state()), torch.get_rng_state()  # noqa: NPY002
+    list(LengthBucketSampler(np.arange(1, 50), 4, seed=0))
+    assert str(np.random.get_state()) == before[0]  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), before[1])
+
+
+# Moments
+
+SEGMENTS = st.tuples(
+    st.lists(st.integers(1, 9), min_size=1, max_size=12),
+    st.integers(0, 2**31),
+    st.floats(-1e4, 1e4),
+    st.floats(1e-2, 1e4),
+)
+
+
+@PROPERTY
+@given(SEGMENTS, st.sampled_from(["bin", "global"]))
+def test_moments_are_those_of_all_frames(drawn, per):
+    lengths, seed, centre, spread = drawn
+    rng = np.random.default_rng(seed)
+    segments = [rng.normal(centre, spread, (2, 3, n)).astype(np.float32) for n in lengths]
+    moments = Moments(per)
+    for segment in segments:
+        moments.add(segment)
+    frames = np.concatenate(segments, axis=-1).astype(np.float64)
+    axes = -1 if per == "bin" else None
+    mean, scale = frames.mean(axis=axes, keepdims=True), frames.std(axis=axes, keepdims=True)
+    assert moments.mean.shape == mean.shape
+    assert_allclose(moments.mean, mean, rtol=1e-9, atol=1e-9 * spread)
+    constant = scale <= 10 * np.finfo(np.float32).eps * np.abs(mean)
+    assert_allclose(moments.scale, np.where(constant, 1, scale), rtol=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -7.3, 1e-30, 1e30])
+@pytest.mark.parametrize("per", ["bin", "global"])
+def test_constant_bins_have_scale_one(value, per):
+    moments = Moments(per)
+    for n_frames in (1, 5, 1000):
+        moments.add(np.full((1, 2, n_frames), value, np.float32))
+    assert_array_equal(moments.scale, np.ones_like(moments.scale))
+
+
+def test_only_the_constant_bin_has_scale_one():
+    moments = Moments("bin")
+    moments.add(np.array([[[5, 5, 5, 5], [0, 20, 0, 20]]], np.float32))
+    assert moments.scale.ravel().tolist() == [1, 10]
+
+
+def test_small_deviations_are_not_taken_for_rounding():
+    moments = Moments("bin")
+    moments.add(np.array([[0, 1e-30]], np.float32))
+    assert_allclose(moments.scale, [[5e-31]], rtol=1e-6)
+
+
+# The survey
+
+
+def test_survey_lists_every_segment():
+    rng = np.random.default_rng(0)
+    single, first, second = ragged(rng, 3)
+    found = survey(object_array([single, [first, second]]))
+    assert found.recording.tolist() == [0, 1, 1]
+    assert found.member.tolist() == [0, 0, 1]
+    assert found.lengths.tolist() == [x.shape[-1] for x in (single, first, second)]
+    assert found.layout == (1, 3)
+
+
+@pytest.mark.parametrize(("shape", "layout"), [((7,), (1,)), ((3, 7), (1, 3)), ((2, 3, 7), (2, 3))])
+def test_layout_is_what_comes_before_time(shape, layout):
+    assert survey([np.zeros(shape, np.float32)]).layout == layout
+
+
+def test_validation_recordings_are_not_measured():
+    recordings = ragged(np.random.default_rng(0), 10)
+    held = np.arange(10) % 3 == 0
+    moments = Moments("bin")
+    survey(object_array(recordings), moments=moments, measured=~held)
+    frames = np.concatenate([x for x, out in zip(recordings, held, strict=True) if not out], -1)
+    assert_allclose(moments.mean[0, :, 0], frames.mean(axis=1, dtype=float))
+    assert_allclose(moments.scale[0, :, 0], frames.std(axis=1, dtype=float))
+
+
+@pytest.mark.parametrize(
+    ("bad", "found"),
+    [
+        (np.zeros((4, 7), np.float32), "1 channels and 4 bins"),
+        (np.zeros((2, 3, 7), np.float32), "2 channels and 3 bins"),
+        ([np.zeros((3, 7), np.float32), np.zeros((5, 7), np.float32)], "1 channels and 5 bins"),
+    ],
+)
+def test_other_layout_names_the_recording(bad, found):
+    good = np.zeros((3, 7), np.float32)
+    with pytest.raises(RecordingError, match=rf"X\[2\] has {found} .* 1 channels and 3 bins"):
+        survey([good, good, bad])
+
+
+def test_given_layout_is_held_against_the_first():
+    with pytest.raises(RecordingError, match=r"X\[0\] has 1 channels and 3 bins"):
+        survey([np.zeros((3, 7), np.float32)], layout=(1, 4))
+
+
+# Segments
+
+
+def make_segments(recordings, chosen=None, **options):
+    n = len(recordings)
+    found = survey(recordings)
+    return Segments(
+        recordings,
+        found,
+        chosen=np.ones(n, dtype=bool) if chosen is None else chosen,
+        targets=np.arange(n),
+        weights=10.0 * np.arange(len(found.recording)),
+        **options,
+    )
+
+
+def test_segments_are_those_of_the_chosen_recordings():
+    a, b, c, d = ragged(np.random.default_rng(0), 4)
+    segments = make_segments(object_array([a, [b, c], d]), np.array([False, True, True]))
+    assert len(segments) == 3
+    for i, wanted in enumerate((b, c, d)):
+        assert_array_equal(segments[i][0], wanted[None])
+    assert segments.lengths.tolist() == [x.shape[-1] for x in (b, c, d)]
+    batch, (targets, weights, recording) = segments.collate([segments[2], segments[0]])
+    assert batch["lengths"].tolist() == [d.shape[-1], b.shape[-1]]
+    assert targets.tolist() == recording.tolist() == [2, 1]
+    assert weights.tolist() == [30, 10]
+
+
+def test_sequence_is_read_once_by_the_survey_and_never_kept():
+    read, alive = [], []
+
+    def open_recording(i):
+        recording = np.full((3, 2 + i), i, np.float32)
+        read.append(i)
+        alive.append(weakref.ref(recording))
+        return recording
+
+    recordings = RecordingSequence(range(9), open_recording)
+    segments = make_segments(recordings)
+    assert read == list(range(9)), "the survey reads each once, in order"
+    for batch in LengthBucketSampler(segments.lengths, 4, seed=0):
+        before = len(read)
+        segments.collate([segments[i] for i in batch])
+        assert sorted(read[before:]) == sorted(batch.tolist()), "a batch reads its own"
+        assert not any(ref() is not None for ref in alive), "nothing is kept"
+
+
+# collate
+
+
+@PROPERTY
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=8), SEEDS)
+def test_collate_pads_with_zeros(lengths, seed):
+    rng = np.random.default_rng(seed)
+    segments = [rng.normal(size=(2, 3, n)).astype(np.float32) for n in lengths]
+    batch = collate(segments)
+    assert batch["inputs"].dtype == torch.float32
+    assert batch["inputs"].shape == (len(lengths), 2, 3, max(lengths))
+    assert batch["lengths"].tolist() == lengths
+    for row, segment in zip(batch["inputs"].numpy(), segments, strict=True):
+        assert_array_equal(row[..., : segment.shape[-1]], segment)
+        assert not row[..., segment.shape[-1] :].any()
+
+
+def test_a_batch_is_a_copy():
+    segments = [np.ones((1, 4), np.float32)]
+    collate(segments)["inputs"].zero_()
+    assert segments[0].all()

@@ -1,0 +1,101 @@
+"""The shared parameters are documented once, with the defaults of each class."""
+
+import inspect
+
+import pytest
+
+from skspeech.models import CNNLSTM1DClassifier, CNNLSTM2DClassifier
+from skspeech.training.parameters import TRAINING_CONSTRAINTS, document_training
+
+NETWORKS = pytest.mark.parametrize("network", [CNNLSTM1DClassifier, CNNLSTM2DClassifier])
+
+
+def section(cls, name):
+    """Return the lines of one section of a numpydoc docstring."""
+    lines = inspect.getdoc(cls).splitlines()
+    start = next(i for i, line in enumerate(lines) if line == name and lines[i + 1][0] == "-")
+    heads = [i for i, line in enumerate(lines[:-1]) if lines[i + 1] == "-" * len(line) != ""]
+    return lines[start + 2 : min([i for i in heads if i > start], default=None)]
+
+
+def entries(cls, name):
+    """Return the names of a section's entries, and what follows the colon."""
+    rows = [line for line in section(cls, name) if line and not line.startswith(" ")]
+    return [tuple(row.split(" : ", 1)) for row in rows]
+
+
+@NETWORKS
+def test_every_parameter_is_documented_once_in_order(network):
+    assert [name for name, _ in entries(network, "Parameters")] == list(
+        inspect.signature(network).parameters
+    )
+
+
+@NETWORKS
+def test_defaults_are_those_of_the_signature(network):
+    for name, text in entries(network, "Parameters"):
+        default = inspect.signature(network).parameters[name].default
+        shown = f'"{default}"' if isinstance(default, str) else default
+        assert text.endswith(f"default={shown}"), f"{name} : {text}"
+
+
+@NETWORKS
+def test_attributes_are_documented_once(network):
+    names = [name for name, _ in entries(network, "Attributes")]
+    assert len(names) == len(set(names))
+    wanted = {"classes_", "net_", "module_", "n_iter_", "history_", "validation_", "layout_"}
+    assert wanted <= set(names)
+
+
+@NETWORKS
+def test_no_mark_is_left(network):
+    assert "{training" not in network.__doc__
+    assert "{{" not in network.__doc__
+
+
+@NETWORKS
+def test_all_shared_parameters_are_there(network):
+    assert set(TRAINING_CONSTRAINTS) <= set(inspect.signature(network).parameters)
+    assert set(network._parameter_constraints) == set(inspect.signature(network).parameters)
+
+
+def with_docstring(docstring, **defaults):
+    """Return a class with the shared parameters, all None unless told, and a docstring."""
+    parameters = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(name))
+        for name in TRAINING_CONSTRAINTS
+    ]
+    return type(
+        "Network", (), {"__doc__": docstring, "__signature__": inspect.Signature(parameters)}
+    )
+
+
+MARKS = """Say what it does.
+
+    Parameters
+    ----------
+    {training_parameters}
+
+    Attributes
+    ----------
+    {training_attributes}
+    """
+
+
+def test_defaults_without_a_name_have_no_quotes():
+    network = document_training(with_docstring(MARKS, validation_fraction=0.25))
+    shown = dict(entries(network, "Parameters"))
+    assert shown["standardize"].endswith("default=None")
+    assert shown["validation"].endswith("default=None")
+    assert shown["validation_fraction"] == "float, default=0.25"
+
+
+@pytest.mark.parametrize("mark", ["training_parameters", "training_attributes"])
+def test_docstring_without_a_mark_is_refused(mark):
+    docstring = MARKS.replace(f"{{{mark}}}", "something else")
+    with pytest.raises(ValueError, match=f"Network's docstring lacks the line {{{mark}}}"):
+        document_training(with_docstring(docstring))
+
+
+def test_no_docstring_is_left_alone():
+    assert document_training(with_docstring(None)).__doc__ is None
