@@ -78,7 +78,7 @@ class TestDemo:
     def test_defaults(self, demo):
         _, calls = demo
         assert cli.main(["demo"]) == 0
-        assert calls == [{"seed": 0, "max_epochs": None, "stream": sys.stdout}]
+        assert calls == [{"seed": 0, "max_epochs": 60, "stream": sys.stdout}]
 
     def test_options(self, demo):
         _, calls = demo

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import sklearn
-import torch
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import StackingClassifier, VotingClassifier
@@ -69,16 +68,6 @@ def test_leaving_one_speaker_out(speech, emotion):
     assert scores.mean() > 0.6  # of two emotions
 
 
-@pytest.fixture
-def one_thread():
-    """Give this process the one thread that each of two workers gets: sums stay the same."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
-
-
-@pytest.mark.usefixtures("one_thread")
 def test_two_processes_give_the_scores_of_one(speech, emotion):
     np.testing.assert_array_equal(
         leave_one_speaker_out(emotion, speech, n_jobs=2), leave_one_speaker_out(emotion, speech)
