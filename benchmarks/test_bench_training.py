@@ -100,7 +100,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_training(benchmark, case):
+def test_training(benchmark, capsys, case):
     parameters, shape, rounds = CASES[case]
     X, y = spectrograms(*shape)
     estimator = CNNLSTM2DClassifier(
@@ -120,4 +120,5 @@ def test_training(benchmark, case):
     benchmark.pedantic(both, rounds=rounds, warmup_rounds=1)
     ratio = statistics.median(ratios[1:])
     benchmark.extra_info["over_bare_loop"] = round(ratio, 3)
-    print(f"\n{case} network: {ratio:.3f} times the bare loop")
+    with capsys.disabled():
+        print(f"\n{case} network: {ratio:.3f} times the bare loop")

@@ -1,8 +1,10 @@
 """The example of the front page, and everything of scikit-learn that it leans on."""
 
+import joblib
 import numpy as np
 import pytest
 import sklearn
+import torch
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import StackingClassifier, VotingClassifier
@@ -199,3 +201,21 @@ def test_the_papers_pipeline_reads_waveforms(kind, speech):
     system[-1].set_params(n_maps=(2, 2, 2, 2), lstm_units=4, max_epochs=1, random_state=0)
     short = object_array([waveform[:4000] for waveform in speech.data[::4]])
     assert system.fit(short, speech.target[::4]).predict(short).shape == (6,)
+
+
+def test_threads_do_not_disturb_each_other():
+    """torch has one global generator for all threads: each training has it to itself."""
+    vowels = load_japanese_vowels()
+    network = CNNLSTM2DClassifier(
+        n_maps=(4,), pool_sizes=(2,), lstm_units=4, max_epochs=3, random_state=0
+    )
+    before = torch.get_rng_state()
+
+    def answers(n_jobs):
+        with joblib.parallel_config("threading"):
+            return cross_val_predict(
+                network, vowels.data[:270:3], vowels.target[:270:3], cv=4, n_jobs=n_jobs
+            )
+
+    np.testing.assert_array_equal(answers(n_jobs=4), answers(n_jobs=1))
+    assert torch.equal(torch.get_rng_state(), before)

@@ -1,5 +1,6 @@
 """Random numbers for training that leave the global generators as they were."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,10 +8,16 @@ import torch
 
 __all__ = ["seeded"]
 
+# torch has one generator a device for all threads: two trainings at once would draw from each
+# other's numbers and put back each other's state.
+_GENERATORS = threading.RLock()
+
 
 @contextmanager
 def seeded(seed: int, device: str) -> Iterator[None]:
     """Seed torch for the block, on the CPU and on `device`, and restore it afterwards.
+
+    One thread at a time: trainings in threads take turns, those in processes run side by side.
 
     Parameters
     ----------
@@ -33,7 +40,8 @@ def seeded(seed: int, device: str) -> Iterator[None]:
     kind = torch.device(device).type
     accelerated = kind != "cpu"
     devices = [torch.device(device).index or 0] if accelerated else []
-    with torch.random.fork_rng(devices, device_type=kind if accelerated else "cuda"):
+    forked = torch.random.fork_rng(devices, device_type=kind if accelerated else "cuda")
+    with _GENERATORS, forked:
         torch.default_generator.manual_seed(seed)
         if accelerated:
             torch.get_device_module(kind).manual_seed(seed)
