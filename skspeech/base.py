@@ -1,6 +1,8 @@
 """The scikit-learn face of every network; what lies behind it is in :mod:`skspeech.training`."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -13,21 +15,20 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import (
-    Tags,
-    check_array,
-    check_consistent_length,
-    check_random_state,
-    column_or_1d,
-)
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skspeech.layers.standardized import Standardized
 from skspeech.recordings import validate_recordings
 from skspeech.tags import SpeechTags
-from skspeech.training.batches import Moments, Segments, Survey, survey
+from skspeech.training.batches import Moments, Segments, survey
 from skspeech.training.callbacks import BestEpoch, EpochHooks
+from skspeech.training.labels import (
+    check_groups,
+    class_shares,
+    encode_labels,
+    segment_weights,
+)
 from skspeech.training.net import (
     SpeechNet,
     WeightedCrossEntropy,
@@ -35,9 +36,8 @@ from skspeech.training.net import (
     resolve_device,
 )
 from skspeech.training.parameters import TRAINING_CONSTRAINTS
-from skspeech.training.seeding import seeded
+from skspeech.training.seeding import own_random_state, seeded
 from skspeech.training.validation import hold_out
-from skspeech.training.weights import class_shares
 
 __all__ = ["NetworkClassifier"]
 
@@ -126,13 +126,18 @@ class NetworkClassifier(
         ValueError
             If labels, groups or parameters do not fit.
         """
+        with _features_kept_on_failure(self):
+            return self._fit(X, y, groups)
+
+    def _fit(self, X: Any, y: Any, groups: Any) -> "NetworkClassifier":
         recordings = validate_recordings(self, X, reset=True)
-        classes, labels = self._encode(recordings, y)
-        groups = _check_groups(recordings, groups)
+        classes, labels = encode_labels(recordings, y, reader=type(self).__name__)
+        self._check_trains_on(classes)
+        groups = check_groups(recordings, groups)
         data = {"X": X, "y": y, "metadata": None}
         context = self._init_callback_context(max_subtasks=self.max_epochs)
         context.call_on_fit_task_begin(estimator=self, **data)
-        rng = _random_state(self.random_state)
+        rng = own_random_state(self.random_state)
         held = hold_out(
             labels,
             groups,
@@ -155,22 +160,13 @@ class NetworkClassifier(
         context.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **data)
         return self
 
-    def _encode(self, recordings: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, "
-                "but the target y is None."
-            )
-        y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
-        check_consistent_length(recordings, y)
-        check_classification_targets(y)
-        classes, labels = np.unique(y, return_inverse=True)
+    def _check_trains_on(self, classes: np.ndarray) -> None:
+        """Refuse other classes than those that a warm start goes on with."""
         if self.warm_start and hasattr(self, "net_") and not np.array_equal(classes, self.classes_):
             raise ValueError(
                 f"warm_start trains on with the classes {self.classes_.tolist()}, but y holds "
                 f"{classes.tolist()}. Fit a new estimator for other classes."
             )
-        return classes, labels
 
     def _prepare(
         self,
@@ -191,7 +187,9 @@ class NetworkClassifier(
             moments=moments,
             measured=~held,
         )
-        weights = self._segment_weights(found, labels, classes, ~held)
+        # every class is left in the training part, or nothing was held out
+        shares = class_shares(self.class_weight, classes, labels[~held])
+        weights = segment_weights(found, labels, shares, ~held)
         parts = [
             Segments(recordings, found, chosen=chosen, targets=labels, weights=weights)
             for chosen in (~held, held)
@@ -204,21 +202,12 @@ class NetworkClassifier(
             net = self._make_net(network, moments, device)
         return net, found.layout, (parts[0], parts[1] if held.any() else None)
 
-    def _segment_weights(
-        self, found: Survey, labels: np.ndarray, classes: np.ndarray, trained: np.ndarray
-    ) -> np.ndarray:
-        """Return the weight of each segment in the loss, 1 on average over the training part."""
-        # every class is left in the training part, or nothing was held out
-        by_class = class_shares(self.class_weight, classes, labels[trained])
-        weights = by_class[labels][found.recording]
-        return weights / weights[trained[found.recording]].mean()
-
     def _make_net(self, network: Any, moments: Moments | None, device: str) -> SpeechNet:
         module = Standardized(
             network,
             None if moments is None else moments.mean,
             None if moments is None else moments.scale,
-        )
+        ).float()  # whatever torch's default is set to
         net = SpeechNet(
             module,
             criterion=WeightedCrossEntropy,
@@ -272,9 +261,23 @@ class NetworkClassifier(
         return self._answer(X, _embedding).astype(np.float32)
 
     def _answer(self, X: Any, function: Any) -> np.ndarray:
-        check_is_fitted(self)
+        check_is_fitted(self, "net_")
         recordings = validate_recordings(self, X, reset=False)
         return self.net_.answer(recordings, partial(function, self.module_), self.layout_)
+
+
+@contextmanager
+def _features_kept_on_failure(estimator: Any) -> Iterator[None]:
+    """Put back what was known of the features where fit fails: the network is still the old."""
+    names = ("n_features_in_", "feature_names_in_")
+    before = {name: vars(estimator)[name] for name in names if name in vars(estimator)}
+    try:
+        yield
+    except BaseException:
+        for name in names:
+            vars(estimator).pop(name, None)
+        vars(estimator).update(before)
+        raise
 
 
 def _posterior(module: Any, inputs: Any, lengths: Any) -> Any:
@@ -283,16 +286,3 @@ def _posterior(module: Any, inputs: Any, lengths: Any) -> Any:
 
 def _embedding(module: Any, inputs: Any, lengths: Any) -> Any:
     return module.embed(inputs, lengths)
-
-
-def _check_groups(recordings: Any, groups: Any) -> np.ndarray | None:
-    if groups is None:
-        return None
-    groups = column_or_1d(groups)
-    check_consistent_length(recordings, groups)
-    return groups
-
-
-def _random_state(random_state: Any) -> np.random.RandomState:
-    """Return a generator of its own where scikit-learn would draw from the global one."""
-    return np.random.RandomState() if random_state is None else check_random_state(random_state)

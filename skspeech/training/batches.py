@@ -1,6 +1,7 @@
 """Recordings laid flat into segments, and segments of like lengths put into batches."""
 
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from skspeech.exceptions import RecordingError
-from skspeech.recordings import segments_of
+from skspeech.recordings import RecordingSequence, segments_of
 
 __all__ = ["LengthBucketSampler", "Moments", "Segments", "Survey", "collate", "survey"]
 
@@ -178,13 +179,41 @@ class Segments(Dataset):
         self.lengths = found.lengths[rows]
         self.targets = torch.from_numpy(targets[self.recording])
         self.weights = torch.from_numpy(weights[rows].astype(np.float32))
+        # a bag read on access costs its whole recording for any one of its segments
+        self._reads_bags = isinstance(recordings, RecordingSequence) and self.member.any()
+        self._read: OrderedDict[int, Any] = OrderedDict()
+        self._n_kept = 0
 
     def __len__(self) -> int:
         return len(self.recording)
 
     def __getitem__(self, i: int) -> tuple[np.ndarray, int]:
-        segments = segments_of(self.recordings[self.recording[i]])
-        return channels_first(segments[self.member[i]]), i
+        return channels_first(self._bag(int(self.recording[i]))[self.member[i]]), i
+
+    def sampler(self, batch_size: int, *, seed: int | None) -> "LengthBucketSampler":
+        """Return the batches of an epoch; those of bags read on access go bag by bag.
+
+        The bags of as many batches as are sorted together are then kept in memory, so that
+        each is read about once an epoch.
+        """
+        sampler = LengthBucketSampler(
+            self.lengths,
+            batch_size,
+            seed=seed,
+            recordings=self.recording if self._reads_bags else None,
+        )
+        self._n_kept = 2 * sampler.pool
+        return sampler
+
+    def _bag(self, recording: int) -> Sequence[Any]:
+        if not self._reads_bags:
+            return segments_of(self.recordings[recording])
+        if recording not in self._read:
+            self._read[recording] = segments_of(self.recordings[recording])
+            while sum(map(len, self._read.values())) > self._n_kept and len(self._read) > 1:
+                self._read.popitem(last=False)
+        self._read.move_to_end(recording)
+        return self._read[recording]
 
     def collate(self, items: list[tuple[np.ndarray, int]]) -> tuple[dict, tuple]:
         """Return the batch that skorch reads: inputs, and what the criterion needs."""
@@ -241,6 +270,9 @@ class LengthBucketSampler(Sampler):
         None keeps the order: longest first, as prediction and validation want it.
     pool_batches : int, default=16
         Batches sorted together: more of them pad less and shuffle less. Our choice.
+    recordings : ndarray of int, shape (n_segments,) or None, default=None
+        The recording of each segment: those of one recording then stay in one run of
+        batches, or two, and only the batches of a run are shuffled.
 
     Examples
     --------
@@ -257,24 +289,40 @@ class LengthBucketSampler(Sampler):
         *,
         seed: int | None = None,
         pool_batches: int = 16,
+        recordings: np.ndarray | None = None,
     ):
         self.lengths = np.asarray(lengths)
         self.batch_size = batch_size
         self.pool = pool_batches * batch_size
+        self.recordings = recordings
         self._rng = None if seed is None else np.random.default_rng(seed)
 
     def __len__(self) -> int:
         return -(-len(self.lengths) // self.batch_size)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        if self._rng is None:
-            return iter(self._cut(np.argsort(-self.lengths, kind="stable")))
-        order = self._rng.permutation(len(self.lengths))
-        batches = []
-        for start in range(0, len(order), self.pool):
-            pool = order[start : start + self.pool]
-            batches += self._cut(pool[np.argsort(-self.lengths[pool], kind="stable")])
-        return iter([batches[i] for i in self._rng.permutation(len(batches))])
+        order = self._order()
+        pool = len(order) if self._rng is None and self.recordings is None else self.pool
+        runs = [self._cut(order[i : i + pool]) for i in range(0, len(order), pool)]
+        if self.recordings is None:
+            runs = [[batch for run in runs for batch in run]]
+        for run in runs:
+            places = range(len(run)) if self._rng is None else self._rng.permutation(len(run))
+            yield from (run[i] for i in places)
 
-    def _cut(self, order: np.ndarray) -> list[np.ndarray]:
-        return [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
+    def _order(self) -> np.ndarray:
+        n_segments = len(self.lengths)
+        order = np.arange(n_segments) if self._rng is None else self._rng.permutation(n_segments)
+        if self.recordings is None:
+            return order
+        rank = np.arange(self.recordings.max() + 1)
+        if self._rng is not None:
+            self._rng.shuffle(rank)
+        return order[np.argsort(rank[self.recordings[order]], kind="stable")]
+
+    def _cut(self, run: np.ndarray) -> list[np.ndarray]:
+        """Sort a run of segments by length, longest first, and cut it into batches."""
+        if self._rng is not None and self.recordings is not None:
+            run = self._rng.permutation(run)  # segments of equal length are not to stay together
+        run = run[np.argsort(-self.lengths[run], kind="stable")]
+        return [run[i : i + self.batch_size] for i in range(0, len(run), self.batch_size)]

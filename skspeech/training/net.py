@@ -25,6 +25,10 @@ from skspeech.training.callbacks import StopTraining
 
 __all__ = ["SpeechNet", "WeightedCrossEntropy", "make_optimizer", "resolve_device"]
 
+# Values read before an answer to them is computed, 64 MiB, however many segments that is: long
+# recordings are not to stand in memory by the dozen.
+_RUN_VALUES = 2**24
+
 _OPTIMIZERS = {
     "adagrad": torch.optim.Adagrad,
     "adam": torch.optim.Adam,
@@ -185,8 +189,7 @@ class SpeechNet(NeuralNet):
             if not np.isfinite(row.get(name, 0)):
                 raise ValueError(
                     f"The {name} is {row[name]} in epoch {row['epoch']}: the training diverged. "
-                    f"Decrease lr (now {self.lr:g}), or rescale the recordings if standardize "
-                    "is None."
+                    f"Decrease lr (now {self.lr:g}), or rescale recordings of extreme values."
                 )
 
     def adjust(
@@ -220,9 +223,7 @@ class SpeechNet(NeuralNet):
 
     def get_iterator(self, dataset: Segments, training: bool = False) -> DataLoader:
         """Return the batches of a pass: shuffled for training, longest first otherwise."""
-        sampler = LengthBucketSampler(
-            dataset.lengths, self.batch_size, seed=self.shuffle_seed if training else None
-        )
+        sampler = dataset.sampler(self.batch_size, seed=self.shuffle_seed if training else None)
         return DataLoader(
             dataset,
             batch_sampler=sampler,
@@ -265,30 +266,37 @@ class SpeechNet(NeuralNet):
         ndarray of float64, shape (n_recordings, n_outputs)
         """
         self._set_training(False)
-        run = 16 * self.batch_size
         parts = [
-            self._answer_run(
-                recordings, range(start, min(start + run, len(recordings))), function, layout
-            )
-            for start in range(0, len(recordings), run)
+            self._answer_run(rows, segments, owners, function)
+            for rows, segments, owners in self._runs(recordings, layout)
         ]
         return np.concatenate(parts)
 
-    def _answer_run(
-        self, recordings: Any, rows: range, function: Any, layout: tuple[int, ...]
-    ) -> np.ndarray:
-        segments, owners = [], []
-        for row in rows:
+    def _runs(
+        self, recordings: Any, layout: tuple[int, ...]
+    ) -> Iterator[tuple[range, list[np.ndarray], list[int]]]:
+        """Read a few batches of recordings at a time: their rows, segments, and whose they are."""
+        start, segments, owners, n_values = 0, [], [], 0
+        for row in range(len(recordings)):
             for segment in segments_of(recordings[row]):
-                check_layout(channels_first(segment), layout, row)
-                segments.append(channels_first(segment))
-                owners.append(row - rows.start)
-        sums = None
+                segment = channels_first(segment)
+                check_layout(segment, layout, row)
+                segments.append(segment)
+                owners.append(row - start)
+                n_values += segment.size
+            full = len(segments) >= 4 * self.batch_size or n_values >= _RUN_VALUES
+            if full or row == len(recordings) - 1:
+                yield range(start, row + 1), segments, owners
+                start, segments, owners, n_values = row + 1, [], [], 0
+
+    def _answer_run(
+        self, rows: range, segments: list[np.ndarray], owners: list[int], function: Any
+    ) -> np.ndarray:
+        sums: Any = 0.0
         for batch, outputs in self._outputs(segments, function):
-            if sums is None:
-                sums = np.zeros((len(rows), outputs.shape[1]))
-            np.add.at(sums, np.asarray(owners)[batch], outputs)
-        assert sums is not None  # every recording has a segment
+            part = np.zeros((len(rows), outputs.shape[1]))
+            np.add.at(part, np.asarray(owners)[batch], outputs)
+            sums = sums + part
         if not np.isfinite(sums).all():  # the last step of all diverged, which no loss has seen
             raise RecordingError(
                 "gets no finite answer from the network",

@@ -3,10 +3,13 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import numpy as np
 import torch
+from sklearn.utils import check_random_state
 
-__all__ = ["seeded"]
+__all__ = ["own_random_state", "seeded"]
 
 # torch has one generator a device for all threads: two trainings at once would draw from each
 # other's numbers and put back each other's state.
@@ -46,3 +49,15 @@ def seeded(seed: int, device: str) -> Iterator[None]:
         if accelerated:
             torch.get_device_module(kind).manual_seed(seed)
         yield
+
+
+def own_random_state(random_state: Any) -> np.random.RandomState:
+    """Return scikit-learn's generator, or a fresh one where it would draw from the global one.
+
+    Examples
+    --------
+    >>> from skspeech.training.seeding import own_random_state
+    >>> own_random_state(0).randint(10)
+    5
+    """
+    return np.random.RandomState() if random_state is None else check_random_state(random_state)

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skspeech.exceptions import RecordingError
 from skspeech.recordings import RecordingSequence, object_array
+from skspeech.testing import make_labels, make_recordings, small_instance
 from skspeech.training.batches import LengthBucketSampler, Moments, Segments, collate, survey
 
 PROPERTY = settings(deadline=None, max_examples=100)
@@ -260,3 +261,70 @@ def test_a_batch_is_a_copy():
     segments = [np.ones((1, 4), np.float32)]
     collate(segments)["inputs"].zero_()
     assert segments[0].all()
+
+
+# Bags read on access
+
+
+class Counted:
+    """A source that counts how often each recording is read."""
+
+    def __init__(self, items):
+        self.items = items
+        self.reads = [0] * len(items)
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, i):
+        self.reads[i] += 1
+        return self.items[i]
+
+
+def bags_of(n_recordings, n_segments, n_frames=12):
+    rng = np.random.default_rng(0)
+    return [
+        [rng.standard_normal((3, n_frames)).astype(np.float32) for _ in range(n_segments)]
+        for _ in range(n_recordings)
+    ]
+
+
+def test_a_bag_read_on_access_is_read_once_an_epoch():
+    source = Counted(bags_of(n_recordings=40, n_segments=20))
+    network = small_instance("CNNLSTM2DClassifier").set_params(max_epochs=3, batch_size=4)
+    network.set_params(validation="stratified", validation_fraction=0.25)
+    network.fit(RecordingSequence(source), make_labels(40))
+    # one pass to survey, one an epoch; a bag at the border of two pools of batches twice
+    assert max(source.reads) <= 1 + 2 * 3
+    assert sum(source.reads) <= 40 * (1 + 3) * 1.3
+
+
+def test_bags_read_on_access_train_as_well_as_those_in_memory():
+    bags = bags_of(n_recordings=12, n_segments=3)
+    for i, bag in enumerate(bags):
+        for segment in bag:
+            segment[0] += 2 * (i % 2)
+    network = small_instance("CNNLSTM2DClassifier")
+    fitted = network.fit(RecordingSequence(bags), make_labels(12))
+    assert fitted.score(bags, make_labels(12)) == 1
+
+
+def test_predicting_from_a_lazy_collection_keeps_a_few_batches_in_memory():
+    alive, most = weakref.WeakSet(), 0
+
+    class Tracked(np.ndarray):
+        __hash__ = object.__hash__
+
+    def read(i):
+        nonlocal most
+        recording = np.full((5, 20), i, np.float32).view(Tracked)
+        alive.add(recording)
+        most = max(most, len(alive))
+        return recording
+
+    network = small_instance("CNNLSTM2DClassifier").set_params(batch_size=4)
+    X = make_recordings("spectrogram")
+    network.fit(X, make_labels(len(X)))
+    lazy = RecordingSequence(range(200), read)
+    assert network.predict(lazy).shape == (200,)
+    assert most <= 4 * 4 + 1

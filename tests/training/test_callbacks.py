@@ -112,7 +112,8 @@ def test_weighted_accuracy():
     posteriors = np.array([[0.6, 0.4], [0.1, 0.9], [0.2, 0.8], [0.8, 0.2]])
     targets, recordings = np.array([1, 1, 0, 0]), np.array([0, 0, 1, 2])
     # recording 0: mean (0.35, 0.65), right; 1: wrong; 2: right
-    assert weighted_accuracy(posteriors, targets, np.ones(4), recordings) == pytest.approx(3 / 4)
+    weights = np.array([0.5, 0.5, 1, 1])
+    assert weighted_accuracy(posteriors, targets, weights, recordings) == pytest.approx(2 / 3)
     heavy = np.array([1, 1, 6, 2.0])
     assert weighted_accuracy(posteriors, targets, heavy, recordings) == pytest.approx(4 / 10)
     assert weighted_accuracy(posteriors, targets, np.zeros(4), recordings) == pytest.approx(2 / 3)

@@ -264,7 +264,7 @@ def test_answers_are_read_a_few_batches_at_a_time(fitted):
     trained.net_._answer_run = lambda *args: (runs.append(args[1]), answer_run(*args))[1]
     many = RecordingSequence(range(70), lambda i: (read.append(i), X[i % len(X)])[1])
     answers = trained.predict_proba(many)
-    assert [len(run) for run in runs] == [32, 32, 6]
+    assert [len(run) for run in runs] == [8] * 8 + [6]
     assert read == list(range(70))
     assert_allclose(answers, fitted.predict_proba(np.resize(X, 70)), atol=1e-6)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skspeech.training.weights import class_shares
+from skspeech.training.labels import class_shares
 
 CLASSES, LABELS = np.array(["calm", "sad"]), np.array([0, 0, 0, 1])
 

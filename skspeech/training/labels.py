@@ -1,0 +1,125 @@
+"""Labels and groups as they come to ``fit``, and how much each recording weighs in the loss."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+
+from skspeech.training.batches import Survey
+
+__all__ = ["check_groups", "class_shares", "encode_labels", "segment_weights"]
+
+
+def encode_labels(recordings: Any, y: Any, *, reader: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the classes, sorted, and the label of each recording as an index into them.
+
+    Raises
+    ------
+    ValueError
+        If there are no labels, or they are not one class a recording.
+    """
+    if y is None:
+        raise ValueError(
+            f"This {reader} estimator requires y to be passed, but the target y is None."
+        )
+    y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
+    check_consistent_length(recordings, y)
+    check_classification_targets(y)
+    return np.unique(y, return_inverse=True)
+
+
+def check_groups(recordings: Any, groups: Any) -> np.ndarray | None:
+    """Return one group a recording.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many groups as recordings, or one of them is missing.
+    """
+    if groups is None:
+        return None
+    groups = np.asarray(groups)
+    if groups.ndim != 1:
+        raise ValueError(
+            f"groups has shape {groups.shape}; give one speaker a recording, (n_recordings,)."
+        )
+    check_consistent_length(recordings, groups)
+    missing = [i for i, group in enumerate(groups.tolist()) if group is None or group != group]
+    if missing:
+        raise ValueError(
+            f"groups[{missing[0]}] is missing: name a speaker for X[{missing[0]}], or leave the "
+            "recording out."
+        )
+    return groups
+
+
+def class_shares(class_weight: Any, classes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the weight of each class in the loss.
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced" or None
+        Weights by label, 1 for a label left out; or the inverse of the class's frequency.
+    classes : ndarray of shape (n_classes,)
+        The labels.
+    labels : ndarray of int, shape (n_recordings,)
+        The class of each training recording, as an index into `classes`.
+
+    Returns
+    -------
+    ndarray of float, shape (n_classes,)
+
+    Raises
+    ------
+    ValueError
+        If a weight is not for one of the classes, or none is above 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skspeech.training.weights import class_shares
+    >>> class_shares({"sad": 3.0}, np.array(["calm", "sad"]), np.array([0, 1])).tolist()
+    [1.0, 3.0]
+    """
+    if isinstance(class_weight, dict):
+        names = classes.tolist()
+        unknown = [label for label in class_weight if label not in names]
+        if unknown:
+            raise ValueError(f"class_weight names classes that y does not hold: {unknown}.")
+        class_weight = {code: class_weight.get(label, 1.0) for code, label in enumerate(names)}
+    shares = compute_class_weight(class_weight, classes=np.arange(len(classes)), y=labels)
+    if not (np.isfinite(shares).all() and shares.min() >= 0 and shares[labels].any()):
+        raise ValueError(
+            f"class_weight makes the weights {shares.tolist()}: they must be finite, none below 0 "
+            "and at least one above."
+        )
+    return shares
+
+
+def segment_weights(
+    found: Survey, labels: np.ndarray, shares: np.ndarray, trained: np.ndarray
+) -> np.ndarray:
+    """Return the weight of each segment in the loss, 1 on average over the training part.
+
+    A recording weighs what its class does, however many segments stand for it.
+
+    Parameters
+    ----------
+    found : Survey
+        Of all recordings.
+    labels : ndarray of int, shape (n_recordings,)
+        As indices into the classes.
+    shares : ndarray of float, shape (n_classes,)
+        The weight of each class.
+    trained : ndarray of bool, shape (n_recordings,)
+        Which recordings are trained on.
+
+    Returns
+    -------
+    ndarray of float, shape (n_segments,)
+    """
+    n_segments = np.bincount(found.recording)
+    weights = (shares[labels] / n_segments)[found.recording]
+    return weights / weights[trained[found.recording]].mean()
