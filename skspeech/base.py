@@ -53,7 +53,7 @@ class NetworkClassifier(
 
     A subclass has an explicit constructor with the parameters of
     :data:`~skspeech.training.parameters.TRAINING_CONSTRAINTS` and its own, says by
-    `_input_kind` what it reads, and builds its network in `_make_network`.
+    `_input_kind` that it reads a ``"waveform"``, ``"spectrogram"`` or ``"pitch"``, and builds its network in `_make_network`.
 
     A recording that is a bag of segments lends its label to each of them in ``fit``; its
     posterior and its embedding are the means over them.
@@ -74,6 +74,11 @@ class NetworkClassifier(
         raise TypeError(f"{type(self).__name__} must define _make_network.")
 
     def __speech_tags__(self) -> SpeechTags:
+        if self._input_kind not in ("waveform", "spectrogram", "pitch"):
+            raise TypeError(
+                f"{type(self).__name__} says that it reads one {self._input_kind} a recording, but "
+                "networks read what has time last: a waveform, a spectrogram or a pitch track."
+            )
         return SpeechTags(input_kind=self._input_kind, reads_bags=True)
 
     def __sklearn_tags__(self) -> Tags:

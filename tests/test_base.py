@@ -512,3 +512,40 @@ def test_unfitted():
     assert not hasattr(linear(), "n_iter_")
     with pytest.raises(NotFittedError):
         linear().predict(X)
+
+
+def test_a_network_of_what_has_time_first_is_refused():
+    class Lips(LinearClassifier):
+        _input_kind = "video"
+
+    with pytest.raises(TypeError, match="Lips says that it reads one video"):
+        Lips().fit([np.zeros((4, 3, 3), np.uint8)] * 4, [0, 1, 0, 1])
+
+
+def test_a_training_that_fails_after_a_table_was_read_leaves_no_network_behind():
+    network = linear(validation="speaker")
+    with pytest.raises(ValueError, match="speaker"):
+        network.fit(np.zeros((6, 4)), [0, 1] * 3)
+    assert not hasattr(network, "n_features_in_")
+    with pytest.raises(NotFittedError):
+        network.predict(np.zeros((6, 4)))
+
+
+def test_a_refit_that_fails_keeps_what_was_known_of_the_features():
+    table = np.random.default_rng(0).random((8, 9))
+    fitted = linear(validation=None).fit(table, [0, 1] * 4)
+    fitted.set_params(validation="speaker")
+    for other in (table[:, :5], [x[:, :4] for x in X]):
+        with pytest.raises(ValueError, match="speaker"):
+            fitted.fit(other, [0, 1] * (len(other) // 2))
+        assert fitted.n_features_in_ == 9
+        assert fitted.predict(table).shape == (8,)
+
+
+def test_torchs_default_type_does_not_matter():
+    torch.set_default_dtype(torch.float64)
+    try:
+        fitted = linear().fit(X, Y)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert fitted.transform(X).dtype == np.float32

@@ -1,9 +1,11 @@
-"""Class weights by label, by frequency, or none."""
+"""Labels, groups, and weights by class."""
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
-from skspeech.training.labels import class_shares
+from skspeech.training.batches import survey
+from skspeech.training.labels import check_groups, class_shares, segment_weights
 
 CLASSES, LABELS = np.array(["calm", "sad"]), np.array([0, 0, 0, 1])
 
@@ -42,3 +44,27 @@ def test_unknown_class_is_named(unknown):
 def test_weights_that_cannot_weigh(weights):
     with pytest.raises(ValueError, match="finite, none below 0 and at least one above"):
         class_shares(weights, CLASSES, LABELS)
+
+
+def test_a_recording_weighs_one_however_many_segments_it_has():
+    bags = [[np.zeros((3, 5), "f")] * n for n in (9, 9, 1, 1, 4)]
+    labels, trained = np.array([0, 0, 1, 1, 1]), np.array([True, True, True, True, False])
+    found = survey(bags)
+    shares = class_shares("balanced", np.array(["a", "b"]), labels[trained])
+    weights = segment_weights(found, labels, shares, trained)
+    by_recording = np.bincount(found.recording, weights)
+    assert_allclose(by_recording[:4], by_recording[0])
+    assert_allclose(weights[trained[found.recording]].mean(), 1)
+
+
+def test_groups_are_one_name_a_recording():
+    recordings = [np.zeros(3)] * 3
+    assert check_groups(recordings, None) is None
+    assert check_groups(recordings, ["Ann", "Bob", "Ann"]).tolist() == ["Ann", "Bob", "Ann"]
+    with pytest.raises(ValueError, match=r"groups has shape \(3, 1\)"):
+        check_groups(recordings, [[1], [2], [3]])
+    with pytest.raises(ValueError, match="inconsistent"):
+        check_groups(recordings, [1, 2])
+    for missing in (None, np.nan):
+        with pytest.raises(ValueError, match=r"groups\[1\] is missing: name a speaker for X\[1\]"):
+            check_groups(recordings, np.array(["Ann", missing, "Bob"], dtype=object))
