@@ -53,7 +53,8 @@ class NetworkClassifier(
 
     A subclass has an explicit constructor with the parameters of
     :data:`~skspeech.training.parameters.TRAINING_CONSTRAINTS` and its own, says by
-    `_input_kind` that it reads a ``"waveform"``, ``"spectrogram"`` or ``"pitch"``, and builds its network in `_make_network`.
+    `_input_kind` that it reads a ``"waveform"``, ``"spectrogram"`` or ``"pitch"``, and builds
+    its network in `_make_network`.
 
     A recording that is a bag of segments lends its label to each of them in ``fit``; its
     posterior and its embedding are the means over them.
