@@ -1,8 +1,7 @@
 """The scikit-learn face of every network; what lies behind it is in :mod:`skspeech.training`."""
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
+import warnings
 from functools import partial
 from typing import Any
 
@@ -18,8 +17,9 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from skspeech.exceptions import ValidationWarning
 from skspeech.layers.standardized import Standardized
-from skspeech.recordings import validate_recordings
+from skspeech.recordings import features_kept_on_failure, validate_recordings
 from skspeech.tags import SpeechTags
 from skspeech.training.batches import Moments, Segments, survey
 from skspeech.training.callbacks import BestEpoch, EpochHooks
@@ -132,7 +132,7 @@ class NetworkClassifier(
         ValueError
             If labels, groups or parameters do not fit.
         """
-        with _features_kept_on_failure(self):
+        with features_kept_on_failure(self):
             return self._fit(X, y, groups)
 
     def _fit(self, X: Any, y: Any, groups: Any) -> "NetworkClassifier":
@@ -151,6 +151,12 @@ class NetworkClassifier(
             fraction=self.validation_fraction,
             rng=rng,
         )
+        if groups is not None and self.validation == "auto" and held.method is None:
+            warnings.warn(
+                f"{held.reason} All {self.max_epochs} epochs are trained; validation=None says so.",
+                ValidationWarning,
+                stacklevel=5,
+            )
         device = resolve_device(self.device)
         with seeded(rng.randint(2**31 - 1), device):
             net, layout, parts = self._prepare(recordings, labels, classes, held.indices, device)
@@ -270,20 +276,6 @@ class NetworkClassifier(
         check_is_fitted(self, "net_")
         recordings = validate_recordings(self, X, reset=False)
         return self.net_.answer(recordings, partial(function, self.module_), self.layout_)
-
-
-@contextmanager
-def _features_kept_on_failure(estimator: Any) -> Iterator[None]:
-    """Put back what was known of the features where fit fails: the network is still the old."""
-    names = ("n_features_in_", "feature_names_in_")
-    before = {name: vars(estimator)[name] for name in names if name in vars(estimator)}
-    try:
-        yield
-    except BaseException:
-        for name in names:
-            vars(estimator).pop(name, None)
-        vars(estimator).update(before)
-        raise
 
 
 def _posterior(module: Any, inputs: Any, lengths: Any) -> Any:

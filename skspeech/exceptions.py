@@ -1,6 +1,6 @@
 """Errors and warnings that a user may want to catch by name."""
 
-__all__ = ["PluginWarning", "RecordingError"]
+__all__ = ["PluginWarning", "RecordingError", "ValidationWarning"]
 
 
 class PluginWarning(UserWarning):
@@ -37,3 +37,7 @@ class RecordingError(ValueError):
     def at(self, index: int) -> "RecordingError":
         """Return the same error about recording `index`."""
         return RecordingError(self.problem, self.mend, index)
+
+
+class ValidationWarning(UserWarning):
+    """Groups were given, yet no speaker could be held out to stop the training at its best."""

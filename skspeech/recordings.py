@@ -5,7 +5,8 @@ its speaker) has the same index. The kind of a recording comes from the estimato
 :class:`~skspeech.tags.SpeechTags`, never from a look at the data.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from numbers import Integral, Number
 from types import EllipsisType
 from typing import Any
@@ -19,12 +20,14 @@ __all__ = [
     "KINDS",
     "RecordingSequence",
     "check_recording",
+    "features_kept_on_failure",
     "object_array",
     "segments_of",
     "validate_recordings",
 ]
 
-#: The axes that one recording of each kind may have; time is last for sound, first for video.
+#: The axes that one recording of each kind of array may have; time is last for sound, first for
+#: video. The other kinds of :data:`skspeech.tags.KINDS` are no arrays.
 KINDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "waveform": (("sample",),),
     "spectrogram": (("bin", "frame"), ("channel", "bin", "frame")),
@@ -33,17 +36,22 @@ KINDS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 
 
+_FEATURES = ("n_features_in_", "feature_names_in_")  # only tables have them
+
+
 class RecordingSequence(Sequence):
     """A function mapped over a source of recordings, on access; nothing is kept.
 
     Transformers that treat each recording on its own answer a RecordingSequence with
     another one, and networks read it batch by batch, so a folder of any size never
-    stands in memory. scikit-learn indexes it like a 1-D array.
+    stands in memory. scikit-learn indexes it like a 1-D array. An error of the source or the
+    function keeps its type, with a note that says which item was read.
 
     Parameters
     ----------
     source : sequence
         Anything with ``len`` and integer indexing: a list of paths, an array, a memory map.
+        A column of a data frame is read by position, whatever its labels.
     function : callable or None, default=None
         ``function(source[i])`` is recording i; None gives ``source[i]`` itself.
 
@@ -55,7 +63,8 @@ class RecordingSequence(Sequence):
     Raises
     ------
     TypeError
-        If `source` has no length or no indexing, or `function` cannot be called.
+        If `source` has no length or no indexing or is a mapping, or `function` cannot be
+        called.
 
     Examples
     --------
@@ -72,6 +81,11 @@ class RecordingSequence(Sequence):
         if not (hasattr(source, "__len__") and hasattr(source, "__getitem__")):
             raise TypeError(
                 f"source must have a length and integer indexing, got {type(source).__name__}."
+            )
+        if isinstance(source, Mapping):
+            raise TypeError(
+                "source must be a sequence, read by position; got a mapping, "
+                f"{type(source).__name__}. Give list(source.values())."
             )
         self._source = source
         self._functions: tuple[Callable[[Any], Any], ...] = ()
@@ -133,12 +147,25 @@ class RecordingSequence(Sequence):
             raise IndexError(f"recording {index} of {len(self)} was asked for")
         index %= len(self)
         try:
-            recording = self._source[index if self._indices is None else int(self._indices[index])]
+            place = index if self._indices is None else int(self._indices[index])
+            # a column of a data frame takes [place] for a label
+            recording = getattr(self._source, "iloc", self._source)[place]
             for function in self._functions:
                 recording = function(recording)
         except RecordingError as error:
             raise error.at(index) from None
+        except Exception as error:
+            _note_place(error, index)
+            raise
         return recording
+
+
+def _note_place(error: Exception, index: int) -> None:
+    """Note on an error where the caller's sequence was read, instead of where its source was."""
+    reading = "while reading X["
+    if hasattr(error, "__notes__"):
+        error.__notes__ = [note for note in error.__notes__ if not note.startswith(reading)]
+    error.add_note(f"{reading}{index}]")
 
 
 def _check_callable(function: Any) -> Callable[[Any], Any]:
@@ -250,6 +277,8 @@ def check_recording(
     ------
     RecordingError
         Of the axes, the type or the values; it names the recording and the mend.
+    TypeError
+        If recordings of this kind are no arrays.
 
     Examples
     --------
@@ -260,9 +289,10 @@ def check_recording(
     """
     if not isinstance(recording, list | tuple):
         return _check_array(recording, kind, index, reader)
-    if recording and isinstance(recording[0], Number):
+    if _begins_with_number(recording):
+        lists = "a list" if isinstance(recording[0], Number) else "lists"
         raise RecordingError(
-            "is a list of numbers, not an array",
+            f"is {lists} of numbers, not an array",
             f"Turn it into a numpy array before {reader}.",
             index,
         )
@@ -276,12 +306,39 @@ def check_recording(
         raise RecordingError(
             "is an empty bag", f"Remove the recording before {reader} or give it a segment.", index
         )
-    return [_check_array(segment, kind, index, reader) for segment in recording]
+    return [_check_segment(recording, i, kind, index, reader) for i in range(len(recording))]
+
+
+def _begins_with_number(nested: Any) -> bool:
+    """Whether the first thing in lists of lists of lists is a number."""
+    while isinstance(nested, list | tuple) and nested:
+        nested = nested[0]
+    return isinstance(nested, Number)
+
+
+def _check_segment(bag: Any, place: int, kind: str, index: int | None, reader: str) -> np.ndarray:
+    if isinstance(bag[place], list | tuple):  # never channels, though numpy would stack it
+        raise RecordingError(
+            f"has a {type(bag[place]).__name__} as segment {place}",
+            f"Segments must be arrays: turn it into a numpy array before {reader}, or put what "
+            "it holds into the bag itself.",
+            index,
+        )
+    return _check_array(bag[place], kind, index, reader)
+
+
+def _array_axes(kind: str, reader: str) -> tuple[tuple[str, ...], ...]:
+    if kind not in KINDS:
+        raise TypeError(
+            f"skspeech.recordings checks no {kind} but arrays ({', '.join(KINDS)}): "
+            f"{reader} has to check X itself."
+        )
+    return KINDS[kind]
 
 
 def _check_array(recording: Any, kind: str, index: int | None, reader: str) -> np.ndarray:
+    axes = _array_axes(kind, reader)
     array = _as_numbers(recording, index, reader)
-    axes = KINDS[kind]
     if array.ndim not in map(len, axes):
         raise RecordingError(
             f"has shape {array.shape}",
@@ -303,7 +360,7 @@ def _as_numbers(recording: Any, index: int | None, reader: str) -> np.ndarray:
         raise RecordingError("is sparse", f"Call its toarray() before {reader}.", index)
     try:
         array = np.asarray(recording)
-    except Exception as error:  # uneven lists; tensors of another device or with a gradient
+    except Exception as error:  # tensors of another device or with a gradient
         raise RecordingError(
             f"cannot become a numpy array ({str(error).rstrip('.')})",
             f"Turn it into one before {reader}.",
@@ -318,7 +375,7 @@ def _as_numbers(recording: Any, index: int | None, reader: str) -> np.ndarray:
     if array.dtype.kind not in "fiub":
         raise RecordingError(
             f"is no array of numbers but {type(recording).__name__}",
-            f"Give {reader} a numpy array; read files with an audio loader first.",
+            f"Give {reader} a numpy array; read a file first, for example with soundfile.read.",
             index,
         )
     return array
@@ -391,7 +448,7 @@ def validate_recordings(estimator: Any, X: Any, *, reset: bool) -> np.ndarray | 
     RecordingError
         Names the recording, what is wrong with it and what to do.
     TypeError, ValueError
-        If the collection itself cannot be read.
+        If the collection itself cannot be read, or the estimator's kind is no array.
 
     Examples
     --------
@@ -403,10 +460,11 @@ def validate_recordings(estimator: Any, X: Any, *, reset: bool) -> np.ndarray | 
     """
     tags = get_speech_tags(estimator)
     check = _RecordingCheck(tags.input_kind, tags.reads_bags, type(estimator).__name__)
+    _array_axes(check.kind, check.reader)
     if not isinstance(X, RecordingSequence) and _is_table(X):
         return _validate_table(estimator, X, check, reset)
     if reset:
-        for name in ("n_features_in_", "feature_names_in_"):
+        for name in _FEATURES:
             vars(estimator).pop(name, None)
     if isinstance(X, RecordingSequence):
         return _not_empty(X).map(check)
@@ -416,6 +474,25 @@ def validate_recordings(estimator: Any, X: Any, *, reset: bool) -> np.ndarray | 
     recordings = object_array([check(recording, i) for i, recording in enumerate(X)])
     _check_layouts(recordings, check)
     return recordings
+
+
+@contextmanager
+def features_kept_on_failure(estimator: Any) -> Iterator[None]:
+    """Put back what an estimator knew of the features where a new fit fails.
+
+    Parameters
+    ----------
+    estimator : estimator
+        On which :func:`validate_recordings` with ``reset=True`` is called in the block.
+    """
+    before = {name: vars(estimator)[name] for name in _FEATURES if name in vars(estimator)}
+    try:
+        yield
+    except BaseException:
+        for name in _FEATURES:
+            vars(estimator).pop(name, None)
+        vars(estimator).update(before)
+        raise
 
 
 def _is_table(X: Any) -> bool:
@@ -472,11 +549,31 @@ def _validate_table(estimator: Any, X: Any, check: _RecordingCheck, reset: bool)
             f"X is a 2-D table, but {check.reader} reads one {check.kind} a recording: "
             f"{_describe(KINDS[check.kind])}. Put the recordings into a list."
         )
-    with np.errstate(over="ignore"):  # named below with its recording
-        table = validate_data(
-            estimator, X, reset=reset, dtype=np.float32, ensure_all_finite=False, order="C"
-        )
+    try:
+        with np.errstate(over="ignore"):  # named below with its recording
+            table = validate_data(
+                estimator, X, reset=reset, dtype=np.float32, ensure_all_finite=False, order="C"
+            )
+    except ValueError as error:
+        if _holds_numbers(X):
+            raise
+        raise ValueError(
+            f"X is a table of something that is no numbers ({str(error).rstrip('.')}). Give "
+            f"{check.reader} a list of arrays, or the one column of the table that holds arrays."
+        ) from error
     return _validate_array(table[:, None] if check.kind == "spectrogram" else table, check)
+
+
+def _holds_numbers(table: Any) -> bool:
+    """Whether numpy makes numbers of every entry; what it has no message for counts too."""
+    table = np.asarray(table)
+    if table.dtype.kind not in "OUS":
+        return True
+    try:
+        table.astype(np.float32)
+    except ValueError:
+        return False
+    return True
 
 
 def _validate_array(X: np.ndarray, check: _RecordingCheck) -> np.ndarray:

@@ -7,7 +7,11 @@ scikit-learn's own ``Tags`` cannot be extended, so every estimator here also ans
 from dataclasses import dataclass, replace
 from typing import Any
 
-__all__ = ["SpeechTags", "get_speech_tags"]
+__all__ = ["KINDS", "SpeechTags", "get_speech_tags"]
+
+#: What one ``X[i]`` may be. A contour is a list of phrases, a path names a file; the others are
+#: arrays, with the axes that :data:`skspeech.recordings.KINDS` says.
+KINDS = ("waveform", "spectrogram", "pitch", "contour", "video", "path")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,14 +21,19 @@ class SpeechTags:
     Parameters
     ----------
     input_kind : str
-        A key of :data:`skspeech.recordings.KINDS`: what one ``X[i]`` is.
+        One of :data:`KINDS`: what one ``X[i]`` is.
     output_kind : str or None, default=None
-        What one ``transform(X)[i]`` is; None for a plain feature vector or no
+        What one ``transform(X)[i]`` is, one of :data:`KINDS`; None for a plain feature vector or no
         ``transform``.
     reads_bags : bool, default=False
         Whether ``X[i]`` may be a bag: a list or tuple of segments of one recording.
     gives_bags : bool, default=False
         Whether ``transform(X)[i]`` is a bag.
+
+    Raises
+    ------
+    ValueError
+        If a kind is not known.
 
     Examples
     --------
@@ -37,6 +46,15 @@ class SpeechTags:
     output_kind: str | None = None
     reads_bags: bool = False
     gives_bags: bool = False
+
+    def __post_init__(self) -> None:
+        known = ", ".join(KINDS)
+        if self.input_kind not in KINDS:
+            raise ValueError(f"input_kind must be one of {known}, got {self.input_kind!r}.")
+        if self.output_kind not in (*KINDS, None):
+            raise ValueError(
+                f"output_kind must be one of {known} or None, got {self.output_kind!r}."
+            )
 
 
 def get_speech_tags(estimator: Any) -> SpeechTags:

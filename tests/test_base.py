@@ -18,7 +18,7 @@ from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
 from skspeech.base import NetworkClassifier
-from skspeech.exceptions import RecordingError
+from skspeech.exceptions import RecordingError, ValidationWarning
 from skspeech.models import CNNLSTM2DClassifier
 from skspeech.recordings import RecordingSequence
 from skspeech.testing import make_labels, make_recordings, small_instance
@@ -329,7 +329,7 @@ def test_warm_start_refuses_other_classes():
 
 def test_warm_start_refuses_other_bins():
     fitted = linear(warm_start=True).fit(X, Y)
-    with pytest.raises(RecordingError, match=r"X\[0\] has 1 channels and 3 bins"):
+    with pytest.raises(RecordingError, match=r"X\[0\] has 1 channel and 3 bins"):
         fitted.fit([x[:3] for x in X], Y)
     assert fitted.predict(X).shape == (24,)
 
@@ -549,3 +549,15 @@ def test_torchs_default_type_does_not_matter():
     finally:
         torch.set_default_dtype(torch.float32)
     assert fitted.transform(X).dtype == np.float32
+
+
+def test_a_part_of_whole_speakers_that_cannot_be_had_is_said():
+    speakers = np.where(Y == "odd", "Ann", "Bob")  # one label each
+    with pytest.warns(
+        ValidationWarning, match=r"^No speaker can be held out.*All 4 epochs"
+    ) as seen:
+        fitted = linear(patience=1).fit(X, Y, groups=speakers)
+    assert seen[0].filename == __file__
+    assert fitted.validation_.method is None
+    assert fitted.n_iter_ == 4
+    linear(validation=None).fit(X, Y, groups=speakers)  # asked for: no warning

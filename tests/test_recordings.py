@@ -2,6 +2,7 @@
 
 import pickle
 import re
+from types import MappingProxyType
 
 import cloudpickle
 import joblib
@@ -259,7 +260,7 @@ GOOD = {
         ("spectrogram", np.zeros(8), r"has shape \(8,\).*\(n_bins, n_frames\) or \(n_channels"),
         ("video", np.zeros((8, 3)), r"has shape \(8, 3\).*\(n_frames, n_rows, n_columns\)"),
         ("waveform", np.zeros(8, complex), "is complex. .*magnitude"),
-        ("waveform", "voice.wav", "is no array of numbers but str. .*audio loader"),
+        ("waveform", "voice.wav", "is no array of numbers but str. .*soundfile.read"),
         ("waveform", None, "is no array of numbers but NoneType"),
         ("waveform", {"a": 1}, "is no array of numbers but dict"),
         ("waveform", np.array([1, None]), "is no array of numbers but ndarray"),
@@ -269,7 +270,6 @@ GOOD = {
         ("spectrogram", scipy.sparse.coo_matrix(np.ones((3, 8))), "is sparse"),
         ("waveform", torch.ones(4, requires_grad=True), r"cannot become .*detach.* Turn it"),
         ("waveform", torch.ones(4, dtype=torch.bfloat16), "cannot become a numpy array .*BFloat16"),
-        ("spectrogram", [[[1, 2], [3]]], "cannot become a numpy array"),
     ],
 )
 def test_errors_name_the_recording_the_problem_and_the_mend(kind, bad, problem, form):
@@ -291,6 +291,35 @@ def test_a_list_of_numbers_among_arrays(form):
 def test_bags_where_none_are_read():
     with pytest.raises(RecordingError, match=r"X\[1\] is a list.*does not read bags"):
         read([np.ones(3), waves(2, 3)], bags=False)
+
+
+@pytest.mark.parametrize("bags", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "nested"),
+    [
+        ("spectrogram", [[1.0, 2.0], [3.0, 4.0]]),
+        ("spectrogram", ((1.0, 2.0), [3.0])),
+        ("spectrogram", [[[1, 2], [3, 4]]]),
+        ("waveform", [[1.0, 2.0], [3.0]]),
+    ],
+)
+def test_nested_lists_of_numbers(kind, nested, bags):
+    with pytest.raises(RecordingError, match=r"X\[1\] is lists of numbers.*into a numpy array"):
+        read([GOOD[kind], nested], kind, bags)
+
+
+@pytest.mark.parametrize("inner", [[np.ones(3)] * 2, (np.ones(3),), [], [1.0, 2.0]])
+@pytest.mark.parametrize("form", [list, object_array, RecordingSequence])
+def test_a_bag_in_a_bag(inner, form):
+    with pytest.raises(
+        RecordingError, match=r"X\[1\] has a (list|tuple) as segment 1\. Segments must be arrays"
+    ):
+        list(read(form([np.ones(3), [np.ones(3), inner]])))
+
+
+def test_a_bag_in_a_bag_is_no_channels():
+    with pytest.raises(RecordingError, match=r"X\[0\] has a list as segment 0"):
+        read([[[np.ones((3, 8))] * 2]], "spectrogram")
 
 
 def test_an_empty_bag():
@@ -345,7 +374,7 @@ def test_one_recording_is_no_collection(X):
 
 
 def test_an_array_of_paths():
-    with pytest.raises(RecordingError, match=r"X\[0\] is no array of numbers.*audio loader"):
+    with pytest.raises(RecordingError, match=r"X\[0\] is no array of numbers.*soundfile.read"):
         read(np.array(["a.wav", "b.wav"]))
 
 
@@ -375,6 +404,37 @@ def test_uneven_lists_of_numbers():
 def test_a_table_of_videos():
     with pytest.raises(ValueError, match=r"one video a recording.* into a list"):
         read(np.ones((3, 4)), "video")
+
+
+@pytest.mark.parametrize("kind", ["contour", "path"])
+@pytest.mark.parametrize("X", [["a"], np.ones((2, 3)), RecordingSequence(["a"])])
+def test_kinds_that_are_no_arrays(kind, X):
+    with pytest.raises(TypeError, match=f"no {kind} but arrays.*Reader has to check X itself"):
+        read(X, kind)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        pd.DataFrame({"path": ["a.wav", "b.wav"]}),
+        pd.DataFrame({"path": ["a.wav", "b.wav"], "speaker": [1, 2]}),
+        np.array([["a.wav"], ["b.wav"]]),
+        object_array([object_array(waves(3))] * 2).reshape(2, 1),
+        pd.DataFrame({"voice": object_array(waves(3, 4))}),
+        [["a.wav"], ["b.wav"]],
+    ],
+    ids=["paths", "mixed", "strings", "objects", "arrays", "lists"],
+)
+def test_a_table_of_no_numbers(X):
+    with pytest.raises(ValueError, match=r"table of .* no numbers.* list of arrays.* one column"):
+        read(X)
+
+
+def test_a_table_of_dictionaries_is_refused_as_scikit_learn_does():
+    table = np.ones((2, 3), object)
+    table[0, 0] = {"a": 1}
+    with pytest.raises(TypeError, match=r"argument must be .* string.* number"):
+        read(table)
 
 
 def test_check_recording_alone():
@@ -631,14 +691,63 @@ def test_a_place_outside(place):
         RecordingSequence([1, 2, 3])[place]
 
 
-def test_other_errors_pass_unchanged():
-    with pytest.raises(ZeroDivisionError):
-        RecordingSequence([0], lambda x: 1 / x)[0]
+def refuse_file_five(x):
+    if x == 5:
+        raise OSError("disk on fire")
+    return x
+
+
+@pytest.mark.parametrize(
+    ("sequence", "place"),
+    [
+        (RecordingSequence(range(9), refuse_file_five), 5),
+        (RecordingSequence(range(9)).map(refuse_file_five)[3:].map(double), 2),
+        (RecordingSequence(RecordingSequence(range(9), refuse_file_five)[3:], double)[1:], 1),
+    ],
+)
+def test_other_errors_keep_their_type_and_note_the_place(sequence, place):
+    for key in (place, place - len(sequence)):
+        with pytest.raises(OSError, match="disk on fire") as caught:
+            sequence[key]
+        assert caught.value.__notes__ == [f"while reading X[{place}]"]
+
+
+def test_an_error_keeps_the_notes_it_has():
+    error = KeyError("gone")
+    error.add_note("of the archive")
+
+    def fail(x):
+        raise error
+
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            RecordingSequence([0], fail)[0]
+    assert error.__notes__ == ["of the archive", "while reading X[0]"]
+
+
+@pytest.mark.parametrize("index", [[2, 0, 1], [5, 6, 7], list("abc")], ids=repr)
+def test_a_column_is_read_by_place_and_not_by_label(index):
+    sequence = RecordingSequence(pd.Series([10, 11, 12], index=index))
+    assert list(sequence) == [10, 11, 12]
+    assert list(sequence[::-1].map(double)) == [24, 22, 20]
+
+
+def test_a_filtered_and_shuffled_column_stays_beside_its_labels():
+    table = pd.DataFrame({"path": [f"{i}.wav" for i in range(6)], "label": range(6)})
+    table = table[table.label != 2].sample(frac=1, random_state=0)
+    paths = RecordingSequence(table["path"])
+    assert list(paths) == [f"{label}.wav" for label in table["label"]]
 
 
 @pytest.mark.parametrize("source", [3, None, iter([1]), {1, 2}])
 def test_a_source_must_be_indexed(source):
     with pytest.raises(TypeError, match="source must have a length"):
+        RecordingSequence(source)
+
+
+@pytest.mark.parametrize("source", [{}, {0: 1.0}, MappingProxyType({0: 1.0})])
+def test_a_mapping_has_no_places(source):
+    with pytest.raises(TypeError, match=r"source must be a sequence, .* got a mapping"):
         RecordingSequence(source)
 
 

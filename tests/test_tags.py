@@ -6,10 +6,10 @@ from sklearn.dummy import DummyClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from skspeech import recordings
 from skspeech.models import CNNLSTM2DClassifier
 from skspeech.preprocessing import FixedDuration, LogMelSpectrogram
-from skspeech.recordings import KINDS
-from skspeech.tags import SpeechTags, get_speech_tags
+from skspeech.tags import KINDS, SpeechTags, get_speech_tags
 
 
 def test_tags_are_frozen_and_compare_by_value():
@@ -25,6 +25,27 @@ def test_kinds_are_known(estimator):
     tags = get_speech_tags(estimator)
     assert tags.input_kind in KINDS
     assert tags.output_kind in {*KINDS, None}
+
+
+def test_array_kinds_are_kinds():
+    assert set(recordings.KINDS) < set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_may_be_read_and_given(kind):
+    assert SpeechTags(input_kind=kind, output_kind=kind).output_kind == kind
+
+
+@pytest.mark.parametrize("kind", ["wavform", "bag", "", None, ["waveform"]])
+def test_an_unknown_input_kind(kind):
+    with pytest.raises(ValueError, match=r"input_kind must be one of waveform, .*, got"):
+        SpeechTags(input_kind=kind)
+
+
+@pytest.mark.parametrize("kind", ["wavform", "", 3])
+def test_an_unknown_output_kind(kind):
+    with pytest.raises(ValueError, match=r"output_kind must be one of waveform, .* or None, got"):
+        SpeechTags(input_kind="waveform", output_kind=kind)
 
 
 def test_estimator_answers_for_itself():

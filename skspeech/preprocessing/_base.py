@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import Tags
 
+from skspeech.exceptions import RecordingError
 from skspeech.recordings import (
     RecordingSequence,
     object_array,
@@ -20,9 +21,10 @@ class RecordingTransformer(TransformerMixin, BaseEstimator):
     """Base of the transformers that learn nothing and treat each recording on its own.
 
     A subclass says by `_input_kind` and `_output_kind` what it reads and gives, and turns a
-    list of recordings into a list of as many in `_transform_batch`. Arrays give arrays,
-    ragged collections give object arrays, a RecordingSequence gives another one, and a bag
-    gives the bag of its segments transformed.
+    list of recordings into a list of as many in `_transform_batch`; a RecordingError raised
+    there names a place in that list. Arrays give arrays, ragged collections give object
+    arrays, a RecordingSequence gives another one, and a bag gives the bag of its segments
+    transformed.
     """
 
     _parameter_constraints: dict
@@ -42,6 +44,22 @@ class RecordingTransformer(TransformerMixin, BaseEstimator):
         tags.requires_fit = False
         tags.transformer_tags.preserves_dtype = []  # always float32
         return tags
+
+    def set_output(self, *, transform: Any = None) -> "RecordingTransformer":
+        """Do nothing: recordings have no columns, so they become no data frame.
+
+        It is there for a pipeline to hand the wish on to its later steps.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"} or None, default=None
+            Not used.
+
+        Returns
+        -------
+        self
+        """
+        return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> "RecordingTransformer":
@@ -95,7 +113,13 @@ class RecordingTransformer(TransformerMixin, BaseEstimator):
     def _transform_bags(self, recordings: list[Any]) -> list[Any]:
         """Transform all segments of all recordings together, and put the bags back."""
         segments = [segment for recording in recordings for segment in segments_of(recording)]
-        transformed = iter(self._transform_batch(segments))
+        try:
+            transformed = iter(self._transform_batch(segments))
+        except RecordingError as error:
+            if error.index is None:
+                raise
+            owners = [i for i, recording in enumerate(recordings) for _ in segments_of(recording)]
+            raise error.at(owners[error.index]) from None
         return [
             [next(transformed) for _ in recording]
             if isinstance(recording, list)

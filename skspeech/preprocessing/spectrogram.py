@@ -1,12 +1,16 @@
 """Transformers from waveforms to spectrograms."""
 
+import warnings
 from functools import lru_cache
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skspeech.exceptions import RecordingError
 from skspeech.preprocessing._base import RecordingTransformer
+from skspeech.recordings import RecordingSequence
 
 __all__ = ["LogMelSpectrogram"]
 
@@ -17,6 +21,8 @@ _BLOCK_BANDS = 16
 
 # Decibels in a natural logarithm of power.
 _DB = np.float32(10 / np.log(10))
+
+_FLOAT32 = np.finfo(np.float32)
 
 
 class LogMelSpectrogram(RecordingTransformer):
@@ -42,11 +48,11 @@ class LogMelSpectrogram(RecordingTransformer):
     f_min : float, default=0.0
         Lower edge of the lowest band, Hz.
     f_max : float or None, default=None
-        Upper edge of the highest band, Hz; None is half the sample rate.
+        Upper edge of the highest band, Hz; None is half the sample rate, and the most.
     scale : {"db", "ln", "power"}, default="db"
         10 log10, the natural logarithm, or no logarithm of the power in a band.
     amin : float, default=1e-10
-        Powers below are raised to it before the logarithm.
+        Powers below are raised to it before the logarithm; a normal number of float32.
 
     Examples
     --------
@@ -66,7 +72,7 @@ class LogMelSpectrogram(RecordingTransformer):
         "f_min": [Interval(Real, 0, None, closed="left")],
         "f_max": [Interval(Real, 0, None, closed="neither"), None],
         "scale": [StrOptions({"db", "ln", "power"})],
-        "amin": [Interval(Real, 0, None, closed="neither")],
+        "amin": [Interval(Real, float(_FLOAT32.tiny), float(_FLOAT32.max), closed="both")],
     }
     _input_kind = "waveform"
     _output_kind = "spectrogram"
@@ -99,24 +105,76 @@ class LogMelSpectrogram(RecordingTransformer):
                 f"f_min is {self.f_min:g} Hz, not below f_max, {self._highest():g} Hz. "
                 "Lower f_min, or check the sample rate."
             )
+        if self._highest() > self.sample_rate / 2:
+            raise ValueError(
+                f"f_max is {self.f_max:g} Hz, above half the sample rate, "
+                f"{self.sample_rate / 2:g} Hz. Lower f_max, or check the sample rate."
+            )
 
     def _highest(self) -> float:
         return self.sample_rate / 2 if self.f_max is None else self.f_max
 
+    def _filters(self) -> np.ndarray:
+        return _mel_filters(self.sample_rate, self.n_fft, self.n_mels, self.f_min, self._highest())
+
+    def transform(self, X: Any) -> np.ndarray | RecordingSequence:
+        """Compute the spectrogram of each waveform.
+
+        Parameters
+        ----------
+        X : collection of n waveforms, or of bags of them
+
+        Returns
+        -------
+        ndarray of float32, shape (n_recordings, n_mels, n_frames)
+            For an array; an object array of such spectrograms, or of bags of them, for ragged
+            collections, and a RecordingSequence for a RecordingSequence.
+
+        Raises
+        ------
+        RecordingError
+            Names the recording that cannot be used, and the mend.
+
+        Warns
+        -----
+        UserWarning
+            If bands are so narrow that no frequency of the Fourier transform falls into them.
+        """
+        transformed = super().transform(X)
+        n_deaf = self.n_mels - np.count_nonzero(self._filters().any(axis=1))
+        if n_deaf:
+            warnings.warn(
+                f"{n_deaf} of {self.n_mels} mel bands hear nothing: they are narrower than the "
+                f"{self.sample_rate / self.n_fft:g} Hz that a window of {self.n_fft} samples "
+                "tells apart. Lower n_mels or raise n_fft.",
+                UserWarning,
+                stacklevel=3,  # scikit-learn wraps transform
+            )
+        return transformed
+
     def _transform_batch(self, recordings: list[np.ndarray]) -> list[np.ndarray]:
-        power = _MelPower(
-            self.n_fft,
-            self.hop_length,
-            _mel_filters(self.sample_rate, self.n_fft, self.n_mels, self.f_min, self._highest()),
-        )
+        power = _MelPower(self.n_fft, self.hop_length, self._filters())
         # a contiguous copy; a view would keep what it is a part of alive
-        return [self._rescale(power(recording)).T.copy() for recording in recordings]
+        return [
+            self._rescale(_check_power(power(recording), i)).T.copy()
+            for i, recording in enumerate(recordings)
+        ]
 
     def _rescale(self, power: np.ndarray) -> np.ndarray:
         if self.scale == "power":
             return power
         logarithm = np.log(np.maximum(power, np.float32(self.amin), out=power), out=power)
         return logarithm if self.scale == "ln" else np.multiply(logarithm, _DB, out=logarithm)
+
+
+def _check_power(power: np.ndarray, index: int) -> np.ndarray:
+    if not np.isfinite(power).all():
+        raise RecordingError(
+            "is so loud that its power is too large for float32",
+            "Rescale it to [-1, 1] before LogMelSpectrogram.",
+            index,
+        )
+    return power
 
 
 class _MelPower:
@@ -135,6 +193,7 @@ class _MelPower:
         self.bands = _band_blocks(filters)
         self.windowed = np.empty((max(1, _BLOCK_SAMPLES // n_fft), n_fft), np.float32)
 
+    @np.errstate(over="ignore", invalid="ignore")  # left for _check_power to name
     def __call__(self, waveform: np.ndarray) -> np.ndarray:
         """Return the power of a waveform (n_samples,), shape (n_frames, n_mels)."""
         from scipy.fft import rfft
@@ -173,12 +232,10 @@ def _mel_filters(
     sample_rate: float, n_fft: int, n_mels: int, f_min: float, f_max: float
 ) -> np.ndarray:
     """Return librosa's mel filters, shape (n_mels, 1 + n_fft // 2)."""
-    import warnings
-
     import librosa
 
     with warnings.catch_warnings():
-        # more bands than the window resolves: the lowest ones stay empty, as librosa's do
+        # transform says it in our words, and not at the first use of these filters only
         warnings.filterwarnings("ignore", message="Empty filters detected")
         return librosa.filters.mel(
             sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=f_min, fmax=f_max

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from skspeech.exceptions import RecordingError
-from skspeech.recordings import RecordingSequence, segments_of
+from skspeech.recordings import segments_of
 
 __all__ = ["LengthBucketSampler", "Moments", "Segments", "Survey", "collate", "survey"]
 
@@ -136,16 +136,19 @@ def survey(
 def check_layout(segment: np.ndarray, layout: tuple[int, ...], index: int) -> None:
     """Refuse a segment (..., n_frames) whose channels or bins are not those of training."""
     if segment.shape[:-1] != layout:
-        names = ("channels", "bins")[: len(layout)]
-        found, wanted = (
-            " and ".join(f"{size} {name}" for size, name in zip(shape, names, strict=False))
-            for shape in (segment.shape[:-1], layout)
-        )
+        found, wanted = map(_name_layout, (segment.shape[:-1], layout))
         raise RecordingError(
             f"has {found} where the network reads {wanted}",
             "Use the same front end for every recording, at fit and at predict.",
             index,
         )
+
+
+def _name_layout(layout: tuple[int, ...]) -> str:
+    names = ("channel", "bin")[: len(layout)]
+    return " and ".join(
+        f"{size} {name}{'s' * (size != 1)}" for size, name in zip(layout, names, strict=False)
+    )
 
 
 class Segments(Dataset):
@@ -179,8 +182,9 @@ class Segments(Dataset):
         self.lengths = found.lengths[rows]
         self.targets = torch.from_numpy(targets[self.recording])
         self.weights = torch.from_numpy(weights[rows].astype(np.float32))
-        # a bag read on access costs its whole recording for any one of its segments
-        self._reads_bags = isinstance(recordings, RecordingSequence) and self.member.any()
+        # A bag read on access costs its whole recording for any one of its segments. Those in
+        # memory take the same way, so that they are trained on in the same order.
+        self._reads_bags = bool(self.member.any())
         self._read: OrderedDict[int, Any] = OrderedDict()
         self._n_kept = 0
 
@@ -191,10 +195,10 @@ class Segments(Dataset):
         return channels_first(self._bag(int(self.recording[i]))[self.member[i]]), i
 
     def sampler(self, batch_size: int, *, seed: int | None) -> "LengthBucketSampler":
-        """Return the batches of an epoch; those of bags read on access go bag by bag.
+        """Return the batches of an epoch; those of bags go bag by bag.
 
-        The bags of as many batches as are sorted together are then kept in memory, so that
-        each is read about once an epoch.
+        The bags of as many batches as are sorted together are kept in memory, so that one
+        that is read on access is read about once an epoch.
         """
         sampler = LengthBucketSampler(
             self.lengths,

@@ -79,7 +79,7 @@ def class_shares(class_weight: Any, classes: np.ndarray, labels: np.ndarray) -> 
     Examples
     --------
     >>> import numpy as np
-    >>> from skspeech.training.weights import class_shares
+    >>> from skspeech.training.labels import class_shares
     >>> class_shares({"sad": 3.0}, np.array(["calm", "sad"]), np.array([0, 1])).tolist()
     [1.0, 3.0]
     """

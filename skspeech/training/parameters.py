@@ -43,16 +43,20 @@ default={optimizer}
     parameter groups and ``lr``.
 weight_decay : float, default={weight_decay}
     Its share of each kernel is added to the kernel's gradient (an L2 penalty of half this
-    value); biases and normalisation are spared.
+    value); ``"adamw"`` takes it off the kernel itself. Biases and normalisation are spared.
 class_weight : dict, "balanced" or None, default={class_weight}
     The weight of each class in the loss; ``"balanced"`` is the inverse of its frequency
     among the training recordings.
 validation : {{"auto", "speaker", "stratified"}} or None, default={validation}
     What is held out of the training recordings to find the best epoch, whose weights are
-    restored: whole speakers if ``groups`` reach ``fit``, else a stratified part, else
-    nothing (``"auto"``); only speakers; only a stratified part; nothing.
+    restored. ``"auto"``: without ``groups``, or with one speaker, a stratified part, or
+    nothing if a class is too rare; else whole speakers who together have every class that
+    two or more speakers have, or nothing. ``"speaker"`` and ``"stratified"`` ask for that
+    alone and raise where it cannot be had; None holds nothing out. ``validation_.reason``
+    says why nothing was held out.
 validation_fraction : float, default={validation_fraction}
-    The share of recordings to hold out, in (0, 1).
+    The share of recordings to hold out, in (0, 1). Whole speakers come as near as covering
+    the classes lets them, and never to more than half.
 patience : int or None, default={patience}
     Epochs without a better one before the training stops; None trains `max_epochs`.
 standardize : {{"bin", "global"}} or None, default={standardize}
@@ -66,12 +70,14 @@ callbacks : list of skorch callbacks or None, default={callbacks}
     Copied for each training.
 warm_start : bool, default={warm_start}
     Whether ``fit`` trains the fitted network further instead of starting a new one, with
-    the `lr`, `weight_decay`, `batch_size` and `precision` now set.
+    the `lr`, `weight_decay`, `batch_size` and `precision` now set; the network, its
+    standardisation, `optimizer` and `device` stay. An int as `random_state` holds the same
+    part of the same recordings out again.
 verbose : int, default={verbose}
     1 prints a row an epoch.
 random_state : int, RandomState instance or None, default={random_state}
     Of the weights, the order of the batches, dropout and the part held out. The same int on
-    the same CPU gives the same weights.
+    the same CPU, with as many threads, gives the same weights.
 """
 
 _ATTRIBUTES = """\
@@ -91,7 +97,7 @@ validation_ : ValidationPart
 layout_ : tuple of int
     The axes before time that the network reads: channels, and bins of a spectrogram.
 n_features_in_ : int
-    Only when fitted on a 2-D array or a data frame.
+    Only when fitted on a table: a 2-D array, a data frame or a list of lists of numbers.
 feature_names_in_ : ndarray of str
     Only when fitted on a data frame with string column names.
 """

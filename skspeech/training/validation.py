@@ -7,6 +7,9 @@ import numpy as np
 
 __all__ = ["ValidationPart", "hold_out"]
 
+# sets of speakers tried; the one whose size is nearest to what is asked for is held out
+N_DRAWS = 50
+
 
 @dataclass(frozen=True)
 class ValidationPart:
@@ -20,17 +23,21 @@ class ValidationPart:
         The recordings held out, as indices into the ``X`` of ``fit``.
     speakers : tuple
         The speakers held out whole.
+    reason : str
+        Why nothing was held out, or which classes the speakers held out do not cover.
 
     Examples
     --------
     >>> from skspeech.training.validation import ValidationPart
-    >>> len(ValidationPart(None).indices)
-    0
+    >>> part = ValidationPart(None, reason="There is only one speaker.")
+    >>> part.method, len(part.indices), part.reason
+    (None, 0, 'There is only one speaker.')
     """
 
     method: str | None
     indices: np.ndarray = field(default_factory=lambda: np.array([], dtype=np.intp))
     speakers: tuple[Any, ...] = ()
+    reason: str = ""
 
 
 def hold_out(
@@ -52,7 +59,7 @@ def hold_out(
         ``"auto"`` holds out whole speakers where groups are given, else a stratified part,
         else nothing. No way of holding out may take the last recording of a class.
     fraction : float
-        The share of recordings to hold out, in (0, 1); whole speakers may make it larger.
+        The share of recordings to hold out, in (0, 1). Whole speakers come as near as they can.
     rng : RandomState
 
     Returns
@@ -63,6 +70,18 @@ def hold_out(
     ------
     ValueError
         If ``"speaker"`` or ``"stratified"`` is asked for and cannot be had.
+
+    Notes
+    -----
+    Speakers held out together have every class that at least two speakers have, even if that
+    takes more than `fraction`: a part of one class would reward a network that always answers
+    it. The last speaker of a class is always trained on; a class of one speaker is therefore
+    not judged, and ``reason`` counts such classes. At most half of the recordings are held out.
+
+    Where no speakers are found that meet all this, or fewer than two of several classes have two
+    speakers, ``"speaker"`` raises and ``"auto"`` holds nothing out: in a stratified part the
+    network would meet the speakers it is trained on. Only if all recordings are of one speaker
+    is the stratified part right.
 
     Examples
     --------
@@ -80,57 +99,138 @@ def hold_out(
         )
     if validation in ("auto", "speaker") and groups is not None:
         part = _whole_speakers(labels, groups, fraction, rng)
-        if part is not None:
-            return part
-        if validation == "speaker":
+        if validation == "speaker" and part.method is None:
             raise ValueError(
-                "No speaker can be held out for validation without taking the last recordings "
-                'of a class away from training. Choose validation="stratified" or None.'
+                f"{part.reason} Pass recordings of more speakers, or choose "
+                'validation="stratified" (of speakers that are also trained on) or None.'
             )
+        if validation == "speaker" or len(np.unique(groups)) > 1:
+            return part
     if validation in ("auto", "stratified"):
         part = _stratified(labels, fraction, rng)
-        if part is not None:
-            return part
-        if validation == "stratified":
-            raise ValueError(
-                f"{len(labels)} recordings of {len(np.unique(labels))} classes are too few for a "
-                f"stratified validation part of {fraction:g}. Choose validation=None."
-            )
-    return ValidationPart(None)
+        if validation == "stratified" and part.method is None:
+            raise ValueError(f"{part.reason} Choose validation=None.")
+        return part
+    return ValidationPart(None, reason="validation=None asks for nothing to be held out.")
 
 
 def _whole_speakers(
     labels: np.ndarray, groups: np.ndarray, fraction: float, rng: np.random.RandomState
-) -> ValidationPart | None:
+) -> ValidationPart:
     speakers, speaker_of = np.unique(groups, return_inverse=True)
-    held = np.zeros(len(labels), dtype=bool)
-    chosen = []
-    n_classes = len(np.unique(labels))
-    for speaker in rng.permutation(len(speakers)):
-        if held.sum() >= fraction * len(labels):
+    classes, label_of = np.unique(labels, return_inverse=True)
+    counts = np.zeros((len(speakers), len(classes)), dtype=np.intp)
+    np.add.at(counts, (speaker_of, label_of), 1)
+    coverable = (counts > 0).sum(axis=0) > 1
+    n_alone = int((~coverable).sum())
+    if len(speakers) == 1:
+        return ValidationPart(None, reason="No speaker can be held out: there is only one.")
+    if coverable.sum() < min(2, len(classes)):
+        return ValidationPart(
+            None,
+            reason=f"No speaker can be held out: {n_alone} of {len(classes)} classes have one "
+            "speaker only, and at least two classes must have two speakers or more, one to train "
+            "on and one to hold out.",
+        )
+    held = _nearest_draw(counts, coverable, fraction * len(labels), rng)
+    if held is None:
+        return ValidationPart(
+            None,
+            reason="No speaker can be held out: no speakers were found who together have every "
+            "class that two or more speakers have, leave each class a speaker to train on, and "
+            "have at most half of the recordings.",
+        )
+    return ValidationPart(
+        "speaker",
+        np.flatnonzero(held[speaker_of]),
+        tuple(speakers[held]),
+        f"{n_alone} of {len(classes)} classes not held out: one speaker only." if n_alone else "",
+    )
+
+
+def _nearest_draw(
+    counts: np.ndarray, coverable: np.ndarray, target: float, rng: np.random.RandomState
+) -> np.ndarray | None:
+    """Of many sets of speakers drawn, the one whose size is nearest to the target."""
+    sizes = counts.sum(axis=1)
+    best, best_distance = None, np.inf
+    for draw in range(N_DRAWS):
+        # every other draw prefers small speakers, with whom covering takes fewer recordings
+        order = np.argsort(rng.random_sample(len(sizes)) * (sizes if draw % 2 else 1))
+        drawn = _draw(counts[order], coverable, target)
+        if drawn is None:
+            continue
+        held = np.zeros(len(sizes), dtype=bool)
+        held[order[drawn]] = True
+        distance = abs(sizes[held].sum() - target)
+        if distance < best_distance:
+            best, best_distance = held, distance
+    return best
+
+
+def _draw(counts: np.ndarray, coverable: np.ndarray, target: float) -> np.ndarray | None:
+    """Take speakers in their order: who is needed to cover the classes, then up to the target.
+
+    Never the last speaker of a class, never more than half of the recordings.
+    """
+    spoken = counts > 0
+    sizes = counts.sum(axis=1)
+    room = int(sizes.sum()) // 2
+    held = np.zeros(len(sizes), dtype=bool)
+    n_kept = spoken.sum(axis=0)  # the speakers whom each class still has for training
+    missing = coverable.copy()
+    size = 0
+    while missing.any():
+        free = ~held & (sizes <= room - size) & ~spoken[:, n_kept == 1].any(axis=1)
+        able = spoken & free[:, None]
+        hardest = np.where(missing, able.sum(axis=0), len(sizes) + 1).argmin()
+        speaker = able[:, hardest].argmax()
+        if not able[speaker, hardest]:
+            return None
+        held[speaker] = True
+        n_kept -= spoken[speaker]
+        missing &= ~spoken[speaker]
+        size += sizes[speaker]
+    for speaker in np.flatnonzero(~held & (sizes <= room - size)):
+        if size >= target:
             break
-        candidate = held | (speaker_of == speaker)
-        if len(np.unique(labels[~candidate])) == n_classes:
-            held = candidate
-            chosen.append(speakers[speaker])
-    if not chosen:
-        return None
-    return ValidationPart("speaker", np.flatnonzero(held), tuple(chosen))
+        larger = size + sizes[speaker]
+        if (
+            larger <= room
+            and abs(larger - target) <= abs(size - target)
+            and not (n_kept[spoken[speaker]] == 1).any()
+        ):
+            held[speaker] = True
+            n_kept -= spoken[speaker]
+            size = larger
+    # who came in for one class may have become needless by who came in for the next
+    n_held = spoken[held].sum(axis=0)
+    chosen = np.flatnonzero(held)
+    for speaker in chosen[np.argsort(-sizes[chosen], kind="stable")]:
+        needed = (n_held[spoken[speaker] & coverable] == 1).any()
+        if not needed and abs(size - sizes[speaker] - target) < abs(size - target):
+            held[speaker] = False
+            n_held -= spoken[speaker]
+            size -= sizes[speaker]
+    return held
 
 
-def _stratified(
-    labels: np.ndarray, fraction: float, rng: np.random.RandomState
-) -> ValidationPart | None:
+def _stratified(labels: np.ndarray, fraction: float, rng: np.random.RandomState) -> ValidationPart:
     from sklearn.model_selection import StratifiedShuffleSplit
 
     classes, counts = np.unique(labels, return_counts=True)
     n_held = int(np.ceil(fraction * len(labels)))
     n_kept = len(labels) - n_held
+    too_few = ValidationPart(
+        None,
+        reason=f"{len(labels)} recordings of {len(classes)} classes, the rarest with "
+        f"{counts.min()}, are too few for a stratified validation part of {fraction:g}.",
+    )
     # what StratifiedShuffleSplit needs; a validation part of one class would judge nothing
     if counts.min() < 2 or n_held < len(classes) or n_kept < len(classes):
-        return None
+        return too_few
     splitter = StratifiedShuffleSplit(n_splits=1, test_size=n_held, random_state=rng)
     kept, held = next(splitter.split(np.zeros(len(labels)), labels))
     if len(np.unique(labels[kept])) < len(classes):
-        return None
+        return too_few
     return ValidationPart("stratified", np.sort(held))

@@ -182,11 +182,46 @@ def test_clones_have_the_same_parameters(transformer):
 
 @pytest.mark.parametrize("transformer", [FixedDuration(), LogMelSpectrogram(n_fft=4, n_mels=1)])
 def test_recordings_become_no_data_frame(transformer):
-    assert not hasattr(transformer, "set_output")  # recordings have no columns to name
+    transformer = clone(transformer)
+    assert transformer.set_output(transform="pandas") is transformer
+    assert isinstance(transformer.fit_transform(X), np.ndarray)
     with config_context(transform_output="pandas"):
         assert isinstance(transformer.fit_transform(X), np.ndarray)
         assert isinstance(transformer.fit_transform(np.ones((2, 3))), np.ndarray)
         assert isinstance(transformer.transform(RecordingSequence(X)), RecordingSequence)
+
+
+@pytest.mark.parametrize("front", [FixedDuration, LogMelSpectrogram])
+def test_a_pipeline_hands_set_output_to_its_last_step(front):
+    waveforms, labels = make_recordings("waveform"), make_labels()
+    last = "CNNLSTM1DClassifier" if front is FixedDuration else "CNNLSTM2DClassifier"
+    system = make_pipeline(small_instance(front.__name__), small_instance(last))
+    embedding = system.set_output(transform="pandas").fit(waveforms, labels).transform(waveforms)
+    assert isinstance(embedding, pd.DataFrame)
+    assert len(embedding) == len(waveforms)
+
+
+def test_an_error_at_work_names_the_recording_of_the_segment():
+    class Picky(Gain):
+        def _transform_batch(self, recordings):
+            for i, recording in enumerate(recordings):
+                if len(recording) == 1:
+                    raise RecordingError("is one sample", "Lengthen it.", i)
+            return recordings
+
+    with pytest.raises(RecordingError, match=r"^X\[1\] is one sample"):
+        Picky().transform([[X[0], X[0]], [X[0], X[1]], X[0]])
+    with pytest.raises(RecordingError, match=r"^X\[2\] is one sample"):
+        list(Picky().transform(RecordingSequence([X[0], [X[0], X[0]], [X[0], X[1]]])))
+
+
+def test_an_error_at_work_may_name_no_recording():
+    class Helpless(Gain):
+        def _transform_batch(self, recordings):
+            raise RecordingError("is beyond help", "Give up.")
+
+    with pytest.raises(RecordingError, match=r"^A recording is beyond help"):
+        Helpless().transform(X)
 
 
 def test_front_end_and_network_agree_lazily_and_in_memory():

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from skspeech.exceptions import RecordingError
 from skspeech.preprocessing import LogMelSpectrogram, spectrogram
 from skspeech.recordings import RecordingSequence
+from skspeech.testing import small_instance
 
 OPTIONS = {
     "default": {},
@@ -33,6 +35,13 @@ def voices(*lengths):
     ]  # fmt: skip
 
 
+def transform(log_mel, X):
+    """Return the spectrograms without a word on bands that hear nothing."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*mel bands hear nothing")
+        return log_mel.transform(X)
+
+
 def librosa_power(waveform, *, sample_rate=16000, f_min=0.0, f_max=None, **options):
     with warnings.catch_warnings():
         # told of a waveform shorter than a window, and of bands too narrow to hold a bin
@@ -53,7 +62,7 @@ def librosa_power(waveform, *, sample_rate=16000, f_min=0.0, f_max=None, **optio
 def test_powers_are_librosas(options, length):
     (waveform,) = voices(length)
     wanted = librosa_power(waveform, **options)
-    (found,) = LogMelSpectrogram(scale="power", **options).transform([waveform])
+    (found,) = transform(LogMelSpectrogram(scale="power", **options), [waveform])
     assert found.shape == wanted.shape
     assert found.dtype == np.float32
     assert_allclose(found, wanted, rtol=0, atol=1e-4 * wanted.max())
@@ -64,7 +73,7 @@ def test_powers_are_librosas(options, length):
 def test_decibels_are_librosas(options, length):
     (waveform,) = voices(length)
     wanted = librosa.power_to_db(librosa_power(waveform, **options), ref=1.0, top_db=None)
-    (found,) = LogMelSpectrogram(**options).transform([waveform])
+    (found,) = transform(LogMelSpectrogram(**options), [waveform])
     heard = wanted > wanted.max() - 80
     assert heard.any()
     assert_allclose(found[heard], wanted[heard], rtol=0, atol=1e-3)
@@ -88,9 +97,9 @@ def test_a_ragged_batch_answers_as_each_alone(options):
     window, hop = options.get("n_fft", 2048), options.get("hop_length", 512)
     X = voices(1, hop - 1, hop, hop + 1, 2 * hop, 7 * hop, window, 3 * window + 5, 3000)
     log_mel = LogMelSpectrogram(**options)
-    together = log_mel.transform(X)
+    together = transform(log_mel, X)
     for found, waveform in zip(together, X, strict=True):
-        (alone,) = log_mel.transform([waveform])
+        (alone,) = transform(log_mel, [waveform])
         assert found.shape == alone.shape == librosa_power(waveform, **options).shape
         assert_allclose(found, alone, atol=1e-5)
 
@@ -180,6 +189,8 @@ def test_torch_is_not_needed():
         ("f_max", 0),
         ("scale", "bel"),
         ("amin", 0),
+        ("amin", 1e-39),
+        ("amin", 1e39),
     ],
 )
 @pytest.mark.parametrize("method", ["fit", "transform"])
@@ -194,3 +205,42 @@ def test_wrong_parameters(name, value, method):
 def test_a_band_turned_round(options, form, method):
     with pytest.raises(ValueError, match=r"f_min is \d+ Hz, not below f_max.* Lower f_min"):
         getattr(LogMelSpectrogram(**options), method)(form(voices(9)))
+
+
+@pytest.mark.parametrize("options", [{"f_max": 8001}, {"f_max": 8000, "sample_rate": 8000}])
+@pytest.mark.parametrize("form", [list, RecordingSequence])
+@pytest.mark.parametrize("method", ["fit", "transform"])
+def test_a_band_beyond_half_the_sample_rate(options, form, method):
+    with pytest.raises(ValueError, match=r"f_max is \d+ Hz, above half the sample rate, \d+ Hz"):
+        getattr(LogMelSpectrogram(**options), method)(form(voices(9)))
+
+
+def test_half_the_sample_rate_itself_is_heard():
+    assert LogMelSpectrogram(f_max=8000).fit_transform(voices(9))[0].shape == (128, 1)
+
+
+@pytest.mark.parametrize("form", [list, RecordingSequence])
+@pytest.mark.parametrize("method", ["transform", "fit_transform"])
+def test_bands_that_hear_nothing_are_told_once_a_call(form, method):
+    with pytest.warns(UserWarning, match=r"^\d+ of 64 mel bands .* Lower n_mels .*n_fft") as told:
+        found = getattr(LogMelSpectrogram(n_fft=64, n_mels=64, scale="power"), method)(
+            form(voices(4000, 5000))
+        )
+    (n_deaf,) = {int((power.max(axis=1) == 0).sum()) for power in found}
+    (warning,) = told
+    assert str(warning.message).startswith(f"{n_deaf} of 64 ")
+
+
+def test_the_small_instance_hears_with_every_band():
+    small_instance("LogMelSpectrogram").fit_transform(voices(900))
+
+
+@pytest.mark.parametrize("scale", ["db", "ln", "power"])
+@pytest.mark.parametrize("value", [1e30, 1e19, 3e38])
+@pytest.mark.parametrize("form", [list, np.stack, RecordingSequence, lambda X: [X[:1], X[1:]]])
+def test_a_power_beyond_float32_is_named(scale, value, form):
+    X = form([np.ones(4000), np.full(4000, value)])
+    with pytest.raises(
+        RecordingError, match=r"^X\[1\] is so loud that .* float32. Rescale .* LogMelSpectrogram\.$"
+    ):
+        list(LogMelSpectrogram(scale=scale).transform(X))

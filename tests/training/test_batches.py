@@ -176,19 +176,19 @@ def test_validation_recordings_are_not_measured():
 @pytest.mark.parametrize(
     ("bad", "found"),
     [
-        (np.zeros((4, 7), np.float32), "1 channels and 4 bins"),
+        (np.zeros((4, 7), np.float32), "1 channel and 4 bins"),
         (np.zeros((2, 3, 7), np.float32), "2 channels and 3 bins"),
-        ([np.zeros((3, 7), np.float32), np.zeros((5, 7), np.float32)], "1 channels and 5 bins"),
+        ([np.zeros((3, 7), np.float32), np.zeros((5, 7), np.float32)], "1 channel and 5 bins"),
     ],
 )
 def test_other_layout_names_the_recording(bad, found):
     good = np.zeros((3, 7), np.float32)
-    with pytest.raises(RecordingError, match=rf"X\[2\] has {found} .* 1 channels and 3 bins"):
+    with pytest.raises(RecordingError, match=rf"X\[2\] has {found} .* 1 channel and 3 bins"):
         survey([good, good, bad])
 
 
 def test_given_layout_is_held_against_the_first():
-    with pytest.raises(RecordingError, match=r"X\[0\] has 1 channels and 3 bins"):
+    with pytest.raises(RecordingError, match=r"X\[0\] has 1 channel and 3 bins"):
         survey([np.zeros((3, 7), np.float32)], layout=(1, 4))
 
 

@@ -274,7 +274,7 @@ def test_other_bins_at_predict_name_the_recording(fitted):
     lazy = RecordingSequence([X[0], X[1], bad])
     for wrong in (lazy, [bad, bad]):
         index = 2 if wrong is lazy else 0
-        with pytest.raises(RecordingError, match=rf"X\[{index}\] has 1 channels and 4 bins"):
+        with pytest.raises(RecordingError, match=rf"X\[{index}\] has 1 channel and 4 bins"):
             fitted.predict(wrong)
 
 

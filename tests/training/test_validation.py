@@ -1,4 +1,7 @@
-"""What is held out: whole speakers, never the last recording of a class."""
+"""What is held out: whole speakers that cover the classes, never the last of a class."""
+
+from itertools import combinations
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -37,6 +40,29 @@ def labelled_speakers(draw):
 FRACTIONS = st.floats(0.01, 0.99)
 
 
+def speakers_of(labels, groups):
+    """The speakers that each class has."""
+    return {label: set(groups[labels == label].tolist()) for label in set(labels.tolist())}
+
+
+def good_sets(labels, groups):
+    """Every set of speakers that may be held out, by trying all: its size."""
+    spoken = speakers_of(labels, groups)
+    coverable = [speakers for speakers in spoken.values() if len(speakers) > 1]
+    if len(coverable) < min(2, len(spoken)):
+        return
+    everybody = sorted(set(groups.tolist()))
+    for n in range(1, len(everybody)):
+        for chosen in map(set, combinations(everybody, n)):
+            size = np.isin(groups, list(chosen)).sum()
+            if (
+                2 * size <= len(groups)
+                and all(chosen & speakers for speakers in coverable)
+                and all(speakers - chosen for speakers in spoken.values())
+            ):
+                yield size
+
+
 @PROPERTY
 @given(labelled_speakers(), FRACTIONS, st.integers(0, 99))
 def test_auto_with_groups(recordings, fraction, seed):
@@ -49,12 +75,46 @@ def test_auto_with_groups(recordings, fraction, seed):
     if part.method == "speaker":
         assert set(groups[held]) == set(part.speakers)
         assert not set(groups[held]) & set(groups[~held]), "speakers are held out whole"
-        if held.sum() < fraction * len(labels):  # then nobody else could be taken
-            for speaker in set(groups[~held]):
-                left = labels[~held & (groups != speaker)]
-                assert set(left.tolist()) < set(labels.tolist())
+        assert held.sum() <= (~held).sum(), "never more held than kept"
+        coverable = {c for c, speakers in speakers_of(labels, groups).items() if len(speakers) > 1}
+        assert set(labels[held].tolist()) == coverable
+        assert len(coverable) >= min(2, len(set(labels.tolist())))
     else:
         assert part.speakers == ()
+        if len(set(groups.tolist())) > 1:
+            assert (part.method, len(part.indices)) == (None, 0), "speakers do not leak"
+    if part.method is None:
+        assert part.reason
+        assert part.reason in repr(part)
+
+
+@PROPERTY
+@given(labelled_speakers(), FRACTIONS, st.integers(0, 99))
+def test_speakers_are_held_out_where_they_can_be(recordings, fraction, seed):
+    labels, groups = recordings
+    if any(True for _ in good_sets(labels, groups)):
+        part = choose(labels, groups, validation="speaker", fraction=fraction, seed=seed)
+        assert part.method == "speaker"
+    else:
+        with pytest.raises(ValueError, match="No speaker can be held out"):
+            choose(labels, groups, validation="speaker", fraction=fraction, seed=seed)
+
+
+@PROPERTY
+@given(labelled_speakers(), FRACTIONS, st.integers(0, 99))
+def test_same_seed_same_speakers(recordings, fraction, seed):
+    parts = [choose(*recordings, fraction=fraction, seed=seed) for _ in range(2)]
+    assert repr(parts[0]) == repr(parts[1])
+
+
+@PROPERTY
+@given(st.lists(st.integers(1, 90), min_size=2, max_size=7), FRACTIONS, st.integers(0, 99))
+def test_no_speaker_less_comes_nearer_to_the_fraction(sizes, fraction, seed):
+    groups = np.repeat(range(len(sizes)), sizes)
+    part = choose(np.zeros(len(groups), dtype=int), groups, fraction=fraction, seed=seed)
+    size, target = len(part.indices), fraction * len(groups)
+    for speaker in part.speakers[1:] and part.speakers:
+        assert abs(size - sizes[speaker] - target) >= abs(size - target)
 
 
 @PROPERTY
@@ -86,12 +146,55 @@ def test_same_seed_same_part():
         assert any(other != parts[0] for other in others)
 
 
-def test_fraction_is_reached_with_whole_speakers():
+def test_fraction_is_met_with_whole_speakers():
     labels, groups = np.tile([0, 1], 50), np.repeat(range(10), 10)
-    for fraction, n_speakers in ((0.01, 1), (0.1, 1), (0.15, 2), (0.5, 5), (0.99, 9)):
+    # the nearest number of speakers, of two the larger, at most half of the recordings
+    for fraction, n_speakers in ((0.01, 1), (0.1, 1), (0.12, 1), (0.15, 2), (0.5, 5), (0.99, 5)):
         part = choose(labels, groups, validation="speaker", fraction=fraction)
         assert (part.method, len(part.speakers)) == ("speaker", n_speakers)
         assert len(part.indices) == 10 * n_speakers
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_speakers_of_one_label_each_cover_every_class(n_classes):
+    groups = np.repeat(range(10), 10)
+    labels = groups % n_classes
+    for seed in range(20):
+        part = choose(labels, groups, fraction=0.1, seed=seed)
+        assert set(labels[part.indices]) == set(range(n_classes))
+        assert len(part.speakers) == n_classes, "more than the fraction, but no more than needed"
+
+
+def test_a_speaker_with_most_of_the_recordings_stays():
+    groups = np.repeat(["Ann", "Bob", "Cid"], [9, 85, 6])
+    labels = np.arange(100) % 2
+    for seed in range(20):
+        part = choose(labels, groups, fraction=0.1, seed=seed)
+        assert part.speakers == ("Ann",), "9 is nearer to 10 than 6 and 15"
+
+
+def test_two_speakers_of_one_size_may_be_parted():
+    part = choose(np.tile([0, 1], 6), np.repeat(["Ann", "Bob"], 6), validation="speaker")
+    assert len(part.indices) == 6
+
+
+def test_nothing_is_held_out_where_most_would_have_to_be():
+    labels = np.array([0, 1] * 20 + [0, 1] * 2 + [2] * 4)  # class 2 is Bob's alone
+    groups = np.repeat(["Ann", "Bob"], [40, 8])
+    part = choose(labels, groups)
+    assert (part.method, len(part.indices)) == (None, 0)
+    assert "at most half" in part.reason
+    with pytest.raises(ValueError, match="at most half"):
+        choose(labels, groups, validation="speaker")
+
+
+def test_groups_that_are_the_labels_hold_nothing_out():
+    labels = np.repeat(range(4), 10)
+    part = choose(labels, labels)
+    assert (part.method, part.speakers, part.indices.tolist()) == (None, (), [])
+    assert "two speakers" in part.reason
+    with pytest.raises(ValueError, match=r"two speakers.*stratified.*None"):
+        choose(labels, labels, validation="speaker")
 
 
 def test_speaker_who_alone_has_a_class_stays():
@@ -100,6 +203,23 @@ def test_speaker_who_alone_has_a_class_stays():
     for seed in range(20):
         part = choose(labels, groups, validation="speaker", fraction=0.3, seed=seed)
         assert part.speakers in (("Ann",), ("Bob",))
+        assert "1 of 3 classes" in part.reason, "the user can see what is not judged"
+
+
+def test_one_class_that_can_be_covered_is_too_little():
+    labels = np.array([0, 1, 0, 0, 0, 0])
+    groups = np.array(["Ann", "Ann", "Bob", "Bob", "Cid", "Cid"])
+    assert choose(labels, groups).method is None
+    assert choose(np.zeros(6, dtype=int), groups).method == "speaker", "unless there is only one"
+
+
+def test_many_recordings_are_quick():
+    rng = np.random.RandomState(0)
+    labels, groups = rng.randint(10, size=10_000), rng.randint(1000, size=10_000)
+    start = perf_counter()
+    part = choose(labels, groups, fraction=0.1)
+    assert perf_counter() - start < 5
+    assert abs(len(part.indices) - 1000) <= 1
 
 
 def test_groups_may_be_a_list_of_strings_or_integers():
