@@ -42,7 +42,7 @@ class _MaskedPool(SlidingLayer, nn.Module):
         return zero_padding_(y, lengths_out), lengths_out
 
     def _pool(self, x: Tensor, lengths: Tensor, windows: list[Window]) -> Tensor:
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} must define _pool.")
 
     def extra_repr(self) -> str:
         """Show the settings, as torch's pools do."""
