@@ -6,7 +6,7 @@ os.environ["SCIPY_ARRAY_API"] = "1"
 # and worker processes, which have one thread each, are to add up their sums in the same order.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-from hypothesis import settings  # noqa: E402
+from hypothesis import settings
 
 # One answer a commit where a red run has to mean the change; new examples are drawn elsewhere.
 settings.register_profile("ci", derandomize=True)
