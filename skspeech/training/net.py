@@ -110,25 +110,16 @@ class SpeechNet(NeuralNet):
         Called as ``module(inputs, lengths)``.
     precision : {"float32", "bfloat16"}, default="float32"
         The type in which the module computes; weights and loss stay in float32.
-    shuffle_seed : int, default=0
-        Of the training batches.
     options : dict
         What skorch's own NeuralNet takes.
     """
 
     lr: float
 
-    def __init__(
-        self,
-        module: nn.Module,
-        *,
-        precision: str = "float32",
-        shuffle_seed: int = 0,
-        **options: Any,
-    ):
+    def __init__(self, module: nn.Module, *, precision: str = "float32", **options: Any):
         super().__init__(module, **options)
         self.precision = precision
-        self.shuffle_seed = shuffle_seed
+        self.shuffle_seed = 0  # each training has its own
         self.stop_requested = False
 
     def train(

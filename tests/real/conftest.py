@@ -16,6 +16,6 @@ def emodb():
     """Return 31 utterances of Berlin EmoDB: waveforms at 16 kHz, emotions and speakers."""
     paths = sorted((DATA / "emodb" / "wav").glob("*.flac"))[::9]
     if not paths:
-        pytest.skip(f"EmoDB is not in {DATA.name}/emodb/wav")
+        pytest.skip(reason=f"EmoDB is not in {DATA.name}/emodb/wav")
     waveforms = object_array([soundfile.read(path, dtype="float32")[0] for path in paths])
     return waveforms, [path.stem[5] for path in paths], [path.stem[:2] for path in paths]
