@@ -593,19 +593,13 @@ def test_asarray():
         assert_array_equal(array[1], np.ones(2))
 
 
+OLD_NUMPY = np.lib.NumpyVersion(np.__version__) < "2.0.0"
+needs_numpy_2 = pytest.mark.skipif(OLD_NUMPY, reason="copy=False was a wish before numpy 2")
+
+
 @pytest.mark.parametrize(
     "options",
-    [
-        {"dtype": "f8"},
-        {"dtype": float},
-        pytest.param(
-            {"copy": False},
-            marks=pytest.mark.skipif(
-                np.lib.NumpyVersion(np.__version__) < "2.0.0",
-                reason="before numpy 2, copy=False copies where it must",
-            ),
-        ),
-    ],
+    [{"dtype": "f8"}, {"dtype": float}, pytest.param({"copy": False}, marks=needs_numpy_2)],
 )
 def test_asarray_of_numbers_is_refused(options):
     with pytest.raises(ValueError, match="becomes a new 1-D object array or nothing"):
