@@ -21,6 +21,8 @@ _load_room, __dir__, __all__ = _lazy.attach(
         "datasets",
         "exceptions",
         "layers",
+        "metrics",
+        "model_selection",
         "models",
         "plugins",
         "preprocessing",

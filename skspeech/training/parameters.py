@@ -5,7 +5,7 @@ from numbers import Integral, Real
 from textwrap import indent
 from typing import TypeVar
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 __all__ = ["TRAINING_CONSTRAINTS", "document_training"]
 
@@ -18,7 +18,7 @@ TRAINING_CONSTRAINTS: dict[str, list] = {
     "optimizer": [StrOptions({"adagrad", "adam", "adamw", "rmsprop", "sgd"}), callable],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
     "class_weight": [StrOptions({"balanced"}), dict, None],
-    "validation": [StrOptions({"auto", "speaker", "stratified"}), None],
+    "validation": [StrOptions({"auto", "speaker", "stratified"}), HasMethods("get_n_splits"), None],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "patience": [Interval(Integral, 1, None, closed="left"), None],
     "standardize": [StrOptions({"bin", "global"}), None],
@@ -47,13 +47,15 @@ weight_decay : float, default={weight_decay}
 class_weight : dict, "balanced" or None, default={class_weight}
     The weight of each class in the loss; ``"balanced"`` is the inverse of its frequency
     among the training recordings.
-validation : {{"auto", "speaker", "stratified"}} or None, default={validation}
+validation : {{"auto", "speaker", "stratified"}}, splitter or None, default={validation}
     What is held out of the training recordings to find the best epoch, whose weights are
     restored. ``"auto"``: without ``groups``, or with one speaker, a stratified part, or
     nothing if a class is too rare; else whole speakers who together have every class that
     two or more speakers have, or nothing. ``"speaker"`` and ``"stratified"`` ask for that
-    alone and raise where it cannot be had; None holds nothing out. ``validation_.reason``
-    says why nothing was held out.
+    alone and raise where it cannot be had. Of a splitter of scikit-learn's kind the first
+    split's test part is held out (``PredefinedSplit`` names the recordings one by one);
+    None holds nothing out.
+    ``validation_.reason`` says why nothing was held out.
 validation_fraction : float, default={validation_fraction}
     The share of recordings to hold out, in (0, 1). Whole speakers come as near as covering
     the classes lets them, and never to more than half.

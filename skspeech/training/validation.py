@@ -17,8 +17,8 @@ class ValidationPart:
 
     Parameters
     ----------
-    method : {"speaker", "stratified"} or None
-        Whole speakers, a stratified draw of recordings, or nothing.
+    method : {"speaker", "stratified", "split"} or None
+        Whole speakers, a stratified draw of recordings, what a splitter chose, or nothing.
     indices : ndarray of int
         The recordings held out, as indices into the ``X`` of ``fit``.
     speakers : tuple
@@ -44,7 +44,7 @@ def hold_out(
     labels: np.ndarray,
     groups: np.ndarray | None,
     *,
-    validation: str | None,
+    validation: Any,
     fraction: float,
     rng: np.random.RandomState,
 ) -> ValidationPart:
@@ -55,9 +55,10 @@ def hold_out(
     labels : ndarray of int, shape (n_recordings,)
     groups : ndarray of shape (n_recordings,) or None
         The speaker of each recording.
-    validation : {"auto", "speaker", "stratified"} or None
+    validation : {"auto", "speaker", "stratified"}, splitter or None
         ``"auto"`` holds out whole speakers where groups are given, else a stratified part,
-        else nothing. No way of holding out may take the last recording of a class.
+        else nothing. The test part of a splitter's first split is held out as it is. No way of
+        holding out may take the last recording of a class.
     fraction : float
         The share of recordings to hold out, in (0, 1). Whole speakers come as near as they can.
     rng : RandomState
@@ -69,7 +70,8 @@ def hold_out(
     Raises
     ------
     ValueError
-        If ``"speaker"`` or ``"stratified"`` is asked for and cannot be had.
+        If ``"speaker"`` or ``"stratified"`` is asked for and cannot be had, or a splitter
+        leaves no recording of a class to train on.
 
     Notes
     -----
@@ -92,6 +94,8 @@ def hold_out(
     >>> part.method, len(part.indices)
     ('speaker', 5)
     """
+    if hasattr(validation, "get_n_splits"):
+        return _split(labels, groups, validation)
     if validation == "speaker" and groups is None:
         raise ValueError(
             'validation="speaker" holds whole speakers out: pass groups to fit, one speaker a '
@@ -234,3 +238,30 @@ def _stratified(labels: np.ndarray, fraction: float, rng: np.random.RandomState)
     if len(np.unique(labels[kept])) < len(classes):
         return too_few
     return ValidationPart("stratified", np.sort(held))
+
+
+def _split(labels: np.ndarray, groups: np.ndarray | None, splitter: Any) -> ValidationPart:
+    """Hold out the test part of a splitter's first split."""
+    # scikit-learn's own warn where they get groups that they do not read
+    reads_groups = not hasattr(splitter, "get_metadata_routing") or (
+        splitter.get_metadata_routing().consumes("split", ["groups"])
+    )
+    asked = groups if reads_groups else None
+    found = next(iter(splitter.split(np.zeros((len(labels), 1)), labels, asked)), None)
+    held = np.unique([] if found is None else found[1]).astype(np.intp)
+    name = type(splitter).__name__
+    if not len(held):
+        raise ValueError(
+            f"validation={name}() holds nothing out of these {len(labels)} recordings. Choose "
+            "another splitter, or validation=None."
+        )
+    kept = np.delete(labels, held)
+    if len(np.unique(kept)) < len(np.unique(labels)):
+        raise ValueError(
+            f"validation={name}() holds out every recording of a class. Choose a splitter that "
+            "leaves some of each class to train on."
+        )
+    if groups is None:
+        return ValidationPart("split", held)
+    speakers = np.setdiff1d(groups[held], np.delete(groups, held))
+    return ValidationPart("split", held, tuple(speakers))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.model_selection import LeaveOneGroupOut, PredefinedSplit
 
 from skspeech.training.validation import hold_out
 
@@ -265,3 +266,29 @@ def test_none_holds_nothing_out():
 def test_one_class_still_has_a_validation_part():
     part = choose(np.zeros(20, dtype=int))
     assert (part.method, len(part.indices)) == ("stratified", 4)
+
+
+def test_splitter_holds_out_its_first_test_part():
+    held = np.array([3, 0, 7])
+    fold = np.full(20, -1)
+    fold[held] = 0
+    part = choose([0, 1] * 10, np.repeat(range(4), 5), validation=PredefinedSplit(fold))
+    assert (part.method, part.indices.tolist(), part.speakers) == ("split", [0, 3, 7], ())
+
+
+def test_splitter_gets_groups_and_names_who_is_held_out_whole():
+    groups = np.repeat(["Ann", "Bob", "Cid"], 6)
+    part = choose([0, 1] * 9, groups, validation=LeaveOneGroupOut())
+    assert (part.speakers, part.indices.tolist()) == (("Ann",), list(range(6)))
+
+
+@pytest.mark.parametrize(
+    ("fold", "problem"),
+    [
+        ([-1] * 6, r"PredefinedSplit\(\) holds nothing out of these 6 recordings"),
+        ([0, -1] * 3, "holds out every recording of a class"),
+    ],
+)
+def test_splitter_that_leaves_nothing_is_refused(fold, problem):
+    with pytest.raises(ValueError, match=problem):
+        choose([0, 1] * 3, validation=PredefinedSplit(fold))

@@ -1,0 +1,158 @@
+"""The figures that papers on emotion and singers print, over recordings.
+
+``"wa"`` and ``"ua"`` are what the emotion papers call weighted and unweighted accuracy:
+scikit-learn's ``accuracy`` and ``balanced_accuracy``. They are defined here once, so that every
+table means the same.
+"""
+
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import accuracy_score, confusion_matrix, make_scorer, roc_auc_score
+from sklearn.utils import check_consistent_length
+from sklearn.utils.multiclass import unique_labels
+
+__all__ = [
+    "SCORERS",
+    "auc_one_vs_rest",
+    "confusion_percent",
+    "unweighted_accuracy",
+    "weighted_accuracy",
+]
+
+
+def weighted_accuracy(y_true: Any, y_pred: Any) -> float:
+    """Return the share of recordings answered right (WA), in [0, 1].
+
+    Each class weighs as many recordings as it has (Ma et al. 2018, section 4).
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_recordings,)
+        Labels, and the answers.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from skspeech.metrics import weighted_accuracy
+    >>> weighted_accuracy(["sad", "sad", "sad", "glad"], ["sad", "sad", "sad", "sad"])
+    0.75
+    """
+    return float(accuracy_score(y_true, y_pred))
+
+
+def unweighted_accuracy(y_true: Any, y_pred: Any) -> float:
+    """Return the mean recall over the classes (UA, also UAR), in [0, 1].
+
+    Each class that `y_true` holds weighs the same (Ma et al. 2018, section 4). An answer that is
+    no class of `y_true` is a miss like any other.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_recordings,)
+        Labels, and the answers.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from skspeech.metrics import unweighted_accuracy
+    >>> unweighted_accuracy(["sad", "sad", "sad", "glad"], ["sad", "sad", "sad", "sad"])
+    0.5
+    """
+    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    check_consistent_length(y_true, y_pred)
+    return float(np.mean([np.mean(y_pred[y_true == label] == label) for label in np.unique(y_true)]))
+
+
+def auc_one_vs_rest(y_true: Any, y_score: Any, *, labels: Any = None) -> float:
+    """Return the area under the ROC curve of each class against the rest, averaged, in [0, 1].
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_recordings,)
+        Labels.
+    y_score : array-like of shape (n_recordings, n_classes)
+        Posteriors, a column a class.
+    labels : array-like of shape (n_classes,) or None, default=None
+        The class of each column; None takes the sorted labels of `y_true`.
+
+    Returns
+    -------
+    float
+        The mean over the classes of which `y_true` has some recordings and not all, as a speaker
+        left out may never show one of the emotions; NaN where there is no such class.
+
+    Raises
+    ------
+    ValueError
+        If there is not one column a class, or a label has no column.
+
+    Examples
+    --------
+    >>> from skspeech.metrics import auc_one_vs_rest
+    >>> auc_one_vs_rest(["a", "b"], [[0.9, 0.1, 0], [0.6, 0.2, 0.2]], labels=["a", "b", "c"])
+    1.0
+    """
+    y_true, y_score = np.asarray(y_true), np.asarray(y_score)
+    check_consistent_length(y_true, y_score)
+    labels = np.unique(y_true) if labels is None else np.asarray(labels)
+    if y_score.ndim != 2 or y_score.shape[1] != len(labels):
+        raise ValueError(
+            f"y_score has shape {y_score.shape} for {len(labels)} classes. Give one column a "
+            "class, and name the classes by labels where y_true lacks some."
+        )
+    strange = np.setdiff1d(y_true, labels)
+    if len(strange):
+        raise ValueError(f"y_true holds {strange.tolist()[0]!r}, which labels do not name. Add it there.")
+    areas = [
+        roc_auc_score(y_true == label, scores)
+        for label, scores in zip(labels, y_score.T, strict=True)
+        if 0 < np.count_nonzero(y_true == label) < len(y_true)
+    ]
+    return float(np.mean(areas)) if areas else float("nan")
+
+
+def confusion_percent(y_true: Any, y_pred: Any, *, labels: Any = None) -> np.ndarray:
+    """Return the confusion matrix in percent of each true class.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_recordings,)
+        Labels, and the answers.
+    labels : array-like of shape (n_classes,) or None, default=None
+        The order of rows and columns; None takes all labels of both, sorted.
+
+    Returns
+    -------
+    ndarray of float, shape (n_classes, n_classes)
+        Row i is what became of class i, and sums to 100; NaN for a class without recordings.
+
+    Examples
+    --------
+    >>> from skspeech.metrics import confusion_percent
+    >>> confusion_percent(["a", "a", "b", "b"], ["a", "b", "b", "b"])
+    array([[ 50.,  50.],
+           [  0., 100.]])
+    """
+    labels = unique_labels(y_true, y_pred) if labels is None else np.asarray(labels)
+    counts = confusion_matrix(y_true, y_pred, labels=labels)
+    totals = counts.sum(axis=1, keepdims=True)
+    return np.divide(100 * counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
+
+
+def _auc_score(estimator: Any, X: Any, y: Any) -> float:
+    return auc_one_vs_rest(y, estimator.predict_proba(X), labels=estimator.classes_)
+
+
+#: For ``scoring=`` of scikit-learn's functions.
+SCORERS: dict[str, Any] = {
+    "wa": make_scorer(weighted_accuracy),
+    "ua": make_scorer(unweighted_accuracy),
+    "auc": _auc_score,
+}
