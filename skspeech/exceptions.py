@@ -1,6 +1,39 @@
 """Errors and warnings that a user may want to catch by name."""
 
-__all__ = ["PluginWarning", "RecordingError", "ValidationWarning"]
+__all__ = ["AudioWarning", "MissingExtraError", "PluginWarning", "RecordingError", "SpeakerWarning", "ValidationWarning"]
+
+
+class AudioWarning(UserWarning):
+    """An audio file cannot be used, and silence stands for it."""
+
+
+class MissingExtraError(ImportError):
+    """A library is needed that comes with one of the package's extras and is not installed.
+
+    Parameters
+    ----------
+    caller : str
+        What needs it.
+    module : str
+        The library.
+    extra : str
+        The extra of skspeech that brings it.
+
+    Examples
+    --------
+    >>> from skspeech.exceptions import MissingExtraError
+    >>> print(MissingExtraError("plot_history", "matplotlib", "report"))
+    plot_history needs matplotlib. Install it: pip install 'skspeech[report]'
+    """
+
+    def __init__(self, caller: str, module: str, extra: str):
+        super().__init__(caller, module, extra)
+        self.caller, self.module, self.extra = caller, module, extra
+
+    def __str__(self) -> str:
+        return (
+            f"{self.caller} needs {self.module}. Install it: pip install 'skspeech[{self.extra}]'"
+        )
 
 
 class PluginWarning(UserWarning):
@@ -37,6 +70,10 @@ class RecordingError(ValueError):
     def at(self, index: int) -> "RecordingError":
         """Return the same error about recording `index`."""
         return RecordingError(self.problem, self.mend, index)
+
+
+class SpeakerWarning(UserWarning):
+    """A split puts recordings of one speaker on both sides, or cannot know whether it does."""
 
 
 class ValidationWarning(UserWarning):

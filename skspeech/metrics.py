@@ -67,7 +67,8 @@ def unweighted_accuracy(y_true: Any, y_pred: Any) -> float:
     """
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     check_consistent_length(y_true, y_pred)
-    return float(np.mean([np.mean(y_pred[y_true == label] == label) for label in np.unique(y_true)]))
+    recalls = [np.mean(y_pred[y_true == label] == label) for label in np.unique(y_true)]
+    return float(np.mean(recalls))
 
 
 def auc_one_vs_rest(y_true: Any, y_score: Any, *, labels: Any = None) -> float:
@@ -109,7 +110,8 @@ def auc_one_vs_rest(y_true: Any, y_score: Any, *, labels: Any = None) -> float:
         )
     strange = np.setdiff1d(y_true, labels)
     if len(strange):
-        raise ValueError(f"y_true holds {strange.tolist()[0]!r}, which labels do not name. Add it there.")
+        name = strange.tolist()[0]
+        raise ValueError(f"y_true holds {name!r}, which labels do not name. Add it there.")
     areas = [
         roc_auc_score(y_true == label, scores)
         for label, scores in zip(labels, y_score.T, strict=True)

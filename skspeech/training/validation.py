@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ValidationPart", "hold_out"]
+__all__ = ["ValidationPart", "hold_out", "reads_groups"]
 
 # sets of speakers tried; the one whose size is nearest to what is asked for is held out
 N_DRAWS = 50
@@ -240,13 +240,16 @@ def _stratified(labels: np.ndarray, fraction: float, rng: np.random.RandomState)
     return ValidationPart("stratified", np.sort(held))
 
 
+def reads_groups(splitter: Any) -> bool:
+    """Whether a splitter asks for groups; scikit-learn's own warn where they get them unasked."""
+    if not hasattr(splitter, "get_metadata_routing"):
+        return True  # not scikit-learn's: its split may need them
+    return "groups" in splitter.get_metadata_routing().consumes("split", ["groups"])
+
+
 def _split(labels: np.ndarray, groups: np.ndarray | None, splitter: Any) -> ValidationPart:
     """Hold out the test part of a splitter's first split."""
-    # scikit-learn's own warn where they get groups that they do not read
-    reads_groups = not hasattr(splitter, "get_metadata_routing") or (
-        splitter.get_metadata_routing().consumes("split", ["groups"])
-    )
-    asked = groups if reads_groups else None
+    asked = groups if reads_groups(splitter) else None
     found = next(iter(splitter.split(np.zeros((len(labels), 1)), labels, asked)), None)
     held = np.unique([] if found is None else found[1]).astype(np.intp)
     name = type(splitter).__name__

@@ -1,0 +1,13 @@
+from .evaluation import cross_validate_speakers
+from .results import ResultFile, read_results
+from .splitters import LeaveOneSessionOut, LeaveOneSpeakerOut, SpeakerShuffleSplit, ValidateOnTest
+
+__all__ = [
+    "LeaveOneSessionOut",
+    "LeaveOneSpeakerOut",
+    "ResultFile",
+    "SpeakerShuffleSplit",
+    "ValidateOnTest",
+    "cross_validate_speakers",
+    "read_results",
+]

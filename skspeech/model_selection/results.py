@@ -1,0 +1,170 @@
+"""The file that keeps a row a fold, so that an evaluation goes on where it was stopped."""
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+__all__ = ["FOLD_COLUMNS", "ResultFile", "read_results"]
+
+#: What is known of every fold; lists and numbers are written as JSON.
+FOLD_COLUMNS = (
+    "fold",
+    "test_speakers",
+    "validation_speakers",
+    "n_train",
+    "n_validation",
+    "n_test",
+    "wa",
+    "ua",
+    "auc",
+    "train_wa",
+    "n_epochs",
+    "fit_seconds",
+    "score_seconds",
+    "classes",
+    "confusion",
+    "test",
+    "truth",
+    "predicted",
+    "posteriors",
+    "history",
+    "key",
+)
+
+
+class ResultFile:
+    """A CSV file with a row a fold, written as the folds end.
+
+    Each row has a key, a hash of what it was computed from; a fold whose key is there is not
+    computed again. A row that a kill cut short is dropped at the next opening.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Made with the first row; its folder must exist.
+    columns : mapping of str to str, default={}
+        Columns that stand before the others, with what this evaluation writes into them: the
+        name of a protocol, a seed, versions. They take no part in the key.
+
+    Raises
+    ------
+    ValueError
+        If the file is there and holds something else.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skspeech.model_selection import ResultFile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     ResultFile(Path(folder) / "rows.csv", columns={"seed": "0"}).rows()
+    []
+    """
+
+    def __init__(self, path: Any, *, columns: Mapping[str, str] | None = None):
+        self.path = Path(path)
+        self.columns = dict(columns or {})
+        for name, text in self.columns.items():
+            if name in FOLD_COLUMNS or not isinstance(text, str) or "\n" in text:
+                raise ValueError(
+                    f"columns hold {name}={text!r}: give one line of text, under a name other "
+                    "than those of a fold."
+                )
+        if not self.path.parent.is_dir():
+            raise ValueError(f"{self.path} is to lie in a folder that is not there. Make it first.")
+        if self.path.exists():
+            self._check_header()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the rows that are there; columns of a fold as they were, others as text."""
+        return read_results(self.path) if self.path.exists() else []
+
+    def find(self) -> dict[str, dict[str, Any]]:
+        """Return the rows by their keys."""
+        return {row["key"]: row for row in self.rows()}
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Write one fold's row to the disk.
+
+        Parameters
+        ----------
+        row : mapping
+            With the columns of :data:`FOLD_COLUMNS`.
+        """
+        new = not self.path.exists() or self.path.stat().st_size == 0
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            if new:
+                writer.writerow([*self.columns, *FOLD_COLUMNS])
+            cells = (_cell(row[name]) for name in FOLD_COLUMNS)
+            writer.writerow([*self.columns.values(), *cells])
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _check_header(self) -> None:
+        """Refuse another table's file; cut off a row that has no end, for no cell holds one."""
+        header = ",".join([*self.columns, *FOLD_COLUMNS]).encode() + b"\n"
+        with self.path.open("rb+") as file:
+            first = file.readline()
+            if first != header and not (header.startswith(first) and file.read(1) == b""):
+                raise ValueError(
+                    f"{self.path} is no table of these results: it begins with {first[:60]!r}. "
+                    "Write into another file."
+                )
+            file.seek(0)
+            content = file.read()
+            whole = content.rfind(b"\n") + 1
+            if whole < len(content):
+                file.truncate(whole)
+
+
+def read_results(path: Any) -> list[dict[str, Any]]:
+    """Return the rows of a result file.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    list of dict
+        A row a fold: columns of a fold as they were, others as text.
+
+    Raises
+    ------
+    ValueError
+        If a line is no row of an evaluation; it is named.
+    """
+    with Path(path).open(newline="", encoding="utf-8") as file, _long_cells():
+        reader = csv.DictReader(file)
+        return [_parse(cells, f"{path}, line {reader.line_num},") for cells in reader]
+
+
+def _parse(cells: dict[str, Any], where: str) -> dict[str, Any]:
+    try:
+        fold = {name: json.loads(cells[name]) for name in FOLD_COLUMNS if name != "key"}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{where} is no row of an evaluation ({error!r}). Remove the line, or write into "
+            "another file."
+        ) from error
+    return {**cells, **fold}
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, allow_nan=False)
+
+
+@contextmanager
+def _long_cells() -> Iterator[None]:
+    """Let a cell be longer than csv's 131,072 characters: posteriors are."""
+    before = csv.field_size_limit(sys.maxsize)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
