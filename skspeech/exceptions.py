@@ -1,6 +1,13 @@
 """Errors and warnings that a user may want to catch by name."""
 
-__all__ = ["AudioWarning", "MissingExtraError", "PluginWarning", "RecordingError", "SpeakerWarning", "ValidationWarning"]
+__all__ = [
+    "AudioWarning",
+    "MissingExtraError",
+    "PluginWarning",
+    "RecordingError",
+    "SpeakerWarning",
+    "ValidationWarning",
+]
 
 
 class AudioWarning(UserWarning):

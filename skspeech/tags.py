@@ -29,6 +29,9 @@ class SpeechTags:
         Whether ``X[i]`` may be a bag: a list or tuple of segments of one recording.
     gives_bags : bool, default=False
         Whether ``transform(X)[i]`` is a bag.
+    looks_across : bool, default=False
+        Whether a recording's answer depends on the other recordings of its group that are
+        asked about with it, as it does where speakers are normalised at test time.
 
     Raises
     ------
@@ -46,6 +49,7 @@ class SpeechTags:
     output_kind: str | None = None
     reads_bags: bool = False
     gives_bags: bool = False
+    looks_across: bool = False
 
     def __post_init__(self) -> None:
         known = ", ".join(KINDS)
@@ -63,8 +67,9 @@ def get_speech_tags(estimator: Any) -> SpeechTags:
     Parameters
     ----------
     estimator : estimator or Pipeline
-        A pipeline reads what its first step reads and gives what its last step gives;
-        steps set to ``"passthrough"`` or None do not count.
+        A pipeline reads what its first step reads, gives what its last step gives, and
+        looks across recordings if any step does; steps set to ``"passthrough"`` or None do
+        not count.
 
     Returns
     -------
@@ -99,7 +104,10 @@ def get_speech_tags(estimator: Any) -> SpeechTags:
     output_kind = found[-1].output_kind if found[-1] else None
     # a transformer that reads a bag gives the bag of its segments transformed
     gives_bags = output_kind is not None and any(tags.gives_bags for tags in found if tags)
-    return replace(first, output_kind=output_kind, gives_bags=gives_bags)
+    looks_across = any(tags.looks_across for tags in found if tags)
+    return replace(
+        first, output_kind=output_kind, gives_bags=gives_bags, looks_across=looks_across
+    )
 
 
 def _tags_or_none(step: Any) -> SpeechTags | None:

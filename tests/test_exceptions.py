@@ -3,7 +3,7 @@ import pickle
 
 import pytest
 
-from skspeech.exceptions import PluginWarning, RecordingError
+from skspeech.exceptions import MissingExtraError, PluginWarning, RecordingError
 
 
 def test_message_names_recording_problem_and_mend():
@@ -35,6 +35,14 @@ def test_copies_say_the_same(twin):
     assert twin(error).index == 5
 
 
+def test_missing_extra_says_what_to_install():
+    error = pickle.loads(pickle.dumps(MissingExtraError("plot_history", "matplotlib", "report")))
+    assert str(error) == (
+        "plot_history needs matplotlib. Install it: pip install 'skspeech[report]'"
+    )
+
+
 def test_families():
+    assert issubclass(MissingExtraError, ImportError)
     assert issubclass(RecordingError, ValueError)
     assert issubclass(PluginWarning, UserWarning)

@@ -260,7 +260,7 @@ GOOD = {
         ("spectrogram", np.zeros(8), r"has shape \(8,\).*\(n_bins, n_frames\) or \(n_channels"),
         ("video", np.zeros((8, 3)), r"has shape \(8, 3\).*\(n_frames, n_rows, n_columns\)"),
         ("waveform", np.zeros(8, complex), "is complex. .*magnitude"),
-        ("waveform", "voice.wav", "is no array of numbers but str. .*soundfile.read"),
+        ("waveform", "voice.wav", "is no array of numbers but str. .*AudioLoader"),
         ("waveform", None, "is no array of numbers but NoneType"),
         ("waveform", {"a": 1}, "is no array of numbers but dict"),
         ("waveform", np.array([1, None]), "is no array of numbers but ndarray"),
@@ -374,7 +374,7 @@ def test_one_recording_is_no_collection(X):
 
 
 def test_an_array_of_paths():
-    with pytest.raises(RecordingError, match=r"X\[0\] is no array of numbers.*soundfile.read"):
+    with pytest.raises(RecordingError, match=r"X\[0\] is no array of numbers.*AudioLoader"):
         read(np.array(["a.wav", "b.wav"]))
 
 

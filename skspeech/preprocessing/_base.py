@@ -76,7 +76,7 @@ class RecordingTransformer(TransformerMixin, BaseEstimator):
         -------
         self
         """
-        validate_recordings(self, X, reset=True)
+        self._validated(X, reset=True)
         return self
 
     def transform(self, X: Any) -> np.ndarray | RecordingSequence:
@@ -99,13 +99,16 @@ class RecordingTransformer(TransformerMixin, BaseEstimator):
             Names the recording that cannot be used, and the mend.
         """
         self._validate_params()
-        recordings = validate_recordings(self, X, reset=False)
+        recordings = self._validated(X, reset=False)
         if isinstance(recordings, RecordingSequence):
             # a copy: what set_params does later must not change what was asked for now
             return recordings.map(copy.copy(self)._transform_one)
         if recordings.dtype != object and not get_speech_tags(self).gives_bags:
             return np.stack(self._transform_batch(list(recordings)))
         return object_array(self._transform_bags(list(recordings)))
+
+    def _validated(self, X: Any, *, reset: bool) -> np.ndarray | RecordingSequence:
+        return validate_recordings(self, X, reset=reset)
 
     def _transform_one(self, recording: Any) -> Any:
         return self._transform_bags([recording])[0]

@@ -171,7 +171,7 @@ def _as_numbers(recording: Any, index: int | None, reader: str) -> np.ndarray:
     if array.dtype.kind not in "fiub":
         raise RecordingError(
             f"is no array of numbers but {type(recording).__name__}",
-            f"Give {reader} a numpy array; read a file first, for example with soundfile.read.",
+            f"Give {reader} a numpy array; to read audio files, put AudioLoader before it.",
             index,
         )
     return array

@@ -19,10 +19,22 @@ _SMALL_NETWORK = {
 
 #: The parameters of the small instance of each class, by the name it is registered under.
 INSTANCES: dict[str, dict[str, Any]] = {
+    "AudioLoader": {"sample_rate": 800},
     "CNNLSTM1DClassifier": _SMALL_NETWORK,
     "CNNLSTM2DClassifier": _SMALL_NETWORK,
+    "Deltas": {"width": 3, "order": 1},
     "FixedDuration": {"duration": 0.01, "sample_rate": 800},
     "LogMelSpectrogram": {"n_fft": 32, "hop_length": 8, "n_mels": 4},
+    "LogPowerSpectrogram": {
+        "sample_rate": 800,
+        "win_length": 16,
+        "hop_length": 8,
+        "n_fft": 32,
+        "f_max": 200.0,
+    },
+    "MFCC": {"n_fft": 32, "hop_length": 8, "n_mels": 4, "n_mfcc": 3},
+    "SpeakerScaler": {},
+    "SpectrogramScaler": {},
 }
 
 

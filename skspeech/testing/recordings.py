@@ -1,5 +1,9 @@
 """Small ragged recordings of every kind, for the checks."""
 
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +19,8 @@ def make_recordings(kind: str, n_recordings: int = 12, *, seed: int = 0) -> np.n
     Parameters
     ----------
     kind : str
-        A key of :data:`skspeech.recordings.KINDS`.
+        A key of :data:`skspeech.recordings.KINDS`, or ``"path"``: WAV files at 800 Hz in a
+        temporary folder, which is removed when the returned array is no longer referred to.
     n_recordings : int, default=12
     seed : int, default=0
 
@@ -29,6 +34,8 @@ def make_recordings(kind: str, n_recordings: int = 12, *, seed: int = 0) -> np.n
     >>> [len(x) for x in make_recordings("spectrogram", 3)]  # bins; frames differ
     [5, 5, 5]
     """
+    if kind == "path":
+        return _paths(make_recordings("waveform", n_recordings, seed=seed))
     make = {
         "waveform": _waveform,
         "spectrogram": _spectrogram,
@@ -72,3 +79,20 @@ def _pitch(rng: np.random.Generator, odd: bool) -> Any:
 def _video(rng: np.random.Generator, odd: bool) -> Any:
     video = rng.integers(0, 128, size=(rng.integers(8, 20), 8, 6))
     return (video + 64 * odd).astype(np.uint8)
+
+
+def _paths(waveforms: np.ndarray) -> np.ndarray:
+    folder = Path(tempfile.mkdtemp(prefix="skspeech-"))
+    paths = object_array(
+        [write_waveform(folder / f"{i:02}.wav", waveform) for i, waveform in enumerate(waveforms)]
+    )
+    weakref.finalize(paths, shutil.rmtree, folder, ignore_errors=True)
+    return paths
+
+
+def write_waveform(path: Path, waveform: np.ndarray) -> str:
+    """Write a waveform of 800 Hz into a WAV file of floats, and return the path as a string."""
+    import soundfile
+
+    soundfile.write(path, waveform, 800, subtype="FLOAT")
+    return str(path)

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skspeech.exceptions import RecordingError
+from skspeech.preprocessing import AudioLoader
 from skspeech.preprocessing._base import RecordingTransformer
 from skspeech.recordings import (
     RecordingSequence,
@@ -90,6 +91,13 @@ class HonestGain(RecordingTransformer):
 
     def _transform_batch(self, recordings):
         return [2 * recording for recording in recordings]
+
+
+class HonestLoader(AudioLoader):
+    """Reads files as they are."""
+
+    def __init__(self):
+        super().__init__(sample_rate=None)
 
 
 # Answers that depend on the others
@@ -377,3 +385,42 @@ class _Peek:
     def __call__(self, recording):
         self.X[0]
         return recording
+
+
+# Files
+
+
+class WritesIntoTheFiles(HonestLoader):
+    def _transform_one(self, recording):
+        waveform = super()._transform_one(recording)
+        with Path(recording).open("ab") as file:
+            file.write(b"read")
+        return waveform
+
+
+class NeedsTwoFramesOfAFile(HonestLoader):
+    def _transform_one(self, recording):
+        waveform = super()._transform_one(recording)
+        if len(waveform) < 2:
+            raise RecordingError("is too short", "Lengthen it.")
+        return waveform
+
+
+class PassesOverMissingFiles(HonestLoader):
+    def _transform_one(self, recording):
+        if isinstance(recording, str) and not Path(recording).exists():
+            return np.zeros(1, np.float32)
+        return super()._transform_one(recording)
+
+
+class HidesTheFile(HonestLoader):
+    def transform(self, X):
+        return RecordingSequence(X, self._read)
+
+    def _read(self, path):
+        try:
+            return self._transform_one(path)
+        except RecordingError as error:
+            if "audio" in error.problem:
+                raise ValueError("the file is not usable") from error
+            raise

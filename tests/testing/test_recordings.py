@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 from numpy.testing import assert_array_equal
 
 from skspeech.recordings import KINDS, check_recording
@@ -43,6 +46,21 @@ def test_odd_and_even_waveforms_have_other_tones():
         np.diff(np.sign(waveform)).astype(bool).mean() for waveform in make_recordings("waveform")
     ]
     assert max(turns[1::2]) < min(turns[0::2])
+
+
+def test_paths_are_files_while_the_array_is_there():
+    paths = make_recordings("path", 3)
+    waveforms = make_recordings("waveform", 3)
+    for path, waveform in zip(paths, waveforms, strict=True):
+        samples, rate = soundfile.read(path, dtype="float32")
+        assert rate == 800
+        assert_array_equal(samples, waveform)
+    folder = Path(paths[0]).parent
+    part = paths[:1]  # a view keeps the array
+    del paths
+    assert Path(part[0]).exists()
+    del part
+    assert not folder.exists(), "a temporary folder is left"
 
 
 def test_labels():

@@ -1,0 +1,130 @@
+"""What the checks give to an estimator: recordings of the kind it reads, good and bad ones."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skspeech.recordings import KINDS, object_array
+from skspeech.tags import get_speech_tags
+from skspeech.testing.recordings import make_labels, make_recordings, write_waveform
+
+__all__ = [
+    "bad_files",
+    "bad_recordings",
+    "contents",
+    "data",
+    "giant",
+    "hard_data",
+    "make_read_only",
+    "reads_tables",
+    "shortest",
+    "unreadable_collections",
+]
+
+
+def data(estimator: Any, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return recordings that an estimator reads, and labels that they tell."""
+    recordings = make_recordings(get_speech_tags(estimator).input_kind, seed=seed)
+    return recordings, make_labels(len(recordings))
+
+
+def hard_data(estimator: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return recordings and labels that they do not tell.
+
+    Posteriors of what is told apart easily are all but 0 and 1, and hide most differences.
+    """
+    recordings, labels = data(estimator)
+    return recordings, np.sort(labels)
+
+
+def reads_tables(estimator: Any) -> bool:
+    """Whether 2-D arrays mean something to an estimator; a Pipeline's own tags say so of any."""
+    return (
+        get_speech_tags(estimator).input_kind in ("waveform", "spectrogram", "pitch")
+        and estimator.__sklearn_tags__().input_tags.two_d_array
+    )
+
+
+def contents(recording: Any) -> Any:
+    """Return a copy of all that a recording holds: of a path, what is in the file."""
+    if isinstance(recording, str):
+        return np.fromfile(recording, dtype=np.uint8)
+    return copy.deepcopy(recording)
+
+
+def make_read_only(recording: Any) -> None:
+    """Forbid to write to a recording."""
+    if isinstance(recording, str):
+        Path(recording).chmod(0o444)
+    else:
+        recording.setflags(write=False)
+
+
+def shortest(recording: Any, kind: str) -> Any:
+    """Return the first sample or frame of a recording."""
+    if kind == "path":
+        return write_waveform(Path(recording).with_suffix(".short.wav"), np.ones(1))
+    return recording[:1] if kind == "video" else recording[..., :1]
+
+
+def giant(recordings: np.ndarray, kind: str) -> Any:
+    """Return a recording nine times as long as the longest."""
+    if kind == "path":
+        waveform = giant(make_recordings("waveform"), "waveform")
+        return write_waveform(Path(recordings[0]).with_suffix(".giant.wav"), waveform)
+    longest = max(recordings, key=lambda x: x.size)
+    return np.concatenate([longest] * 9, axis=0 if kind == "video" else -1)
+
+
+def bad_recordings(estimator: Any, good: Any) -> dict[str, Any]:
+    """Return recordings that cannot be used, by what is wrong with them."""
+    tags = get_speech_tags(estimator)
+    if tags.input_kind == "path":
+        return {
+            "None": None,
+            "a number": 3,
+            "NaN": np.nan,
+            "an empty string": "",
+            "bytes": good.encode(),
+            "a list": [good],
+            "an array": np.zeros(9),
+        }
+    bad: dict[str, Any] = {
+        "an empty recording": good[..., :0],
+        "wrong axes": np.zeros((1,) * (max(map(len, KINDS[tags.input_kind])) + 1)),
+        "a string": "recording.wav",
+        "None": None,
+        "an empty bag": [],
+        "complex numbers": good.astype(complex),
+        "dates": np.zeros(good.shape, "datetime64[s]"),
+    }
+    if good.dtype.kind == "f":
+        for name, value in (("NaN", np.nan), ("infinity", np.inf)):
+            bad[name] = good.copy()
+            bad[name].flat[-1] = value
+        bad["what float32 cannot hold"] = np.full(good.shape, 1e300)
+    if not tags.reads_bags:
+        bad["a bag"] = [good, good]
+    return bad
+
+
+def bad_files(estimator: Any, good: Any) -> dict[str, Any]:
+    """Return paths of files that cannot be used, by what is wrong; ``fit`` opens no file."""
+    if get_speech_tags(estimator).input_kind != "path":
+        return {}
+    text = Path(good).with_suffix(".text.wav")
+    text.write_text("This is no sound.", encoding="utf-8")
+    return {
+        "a missing file": str(Path(good).with_suffix(".missing.wav")),
+        "a folder": str(Path(good).parent),
+        "a text file": str(text),
+    }
+
+
+def unreadable_collections(recordings: np.ndarray) -> list[Any]:
+    """Return what is no collection of recordings."""
+    first = recordings[0]
+    lone = first.ravel() if isinstance(first, np.ndarray) else first
+    return [[], object_array([]), "recording.wav", None, 3.0, lone, {"a": first}]
