@@ -1,4 +1,4 @@
-"""Recordings to try an estimator on: small real corpora, and makers of synthetic speech.
+"""Recordings: corpora that come with the package, are fetched or lie there, and synthetic speech.
 
 Each function returns a :class:`sklearn.utils.Bunch`: ``data`` holds one recording an item,
 ``target`` codes the classes named by ``target_names``, and ``speakers`` serve as groups.

@@ -1,5 +1,17 @@
+from .emodb import fetch_emodb
 from .emotional_speech import make_emotional_speech
+from .fsdd import fetch_fsdd
+from .iemocap import load_iemocap
 from .japanese_vowels import load_japanese_vowels
+from .ravdess import fetch_ravdess
 from .voice_prompts import load_voice_prompts
 
-__all__ = ["load_japanese_vowels", "load_voice_prompts", "make_emotional_speech"]
+__all__ = [
+    "fetch_emodb",
+    "fetch_fsdd",
+    "fetch_ravdess",
+    "load_iemocap",
+    "load_japanese_vowels",
+    "load_voice_prompts",
+    "make_emotional_speech",
+]

@@ -22,6 +22,8 @@ def test_unknown_name_raises():
         ("import skspeech.datasets", {"librosa", "scipy", "sklearn", "soundfile", "torch"}),
         ("from skspeech.datasets import load_japanese_vowels", {"librosa", "soundfile", "torch"}),
         ("from skspeech.datasets import load_voice_prompts", {"librosa", "soundfile", "torch"}),
+        ("from skspeech.datasets import fetch_emodb", {"librosa", "pooch", "soundfile", "torch"}),
+        ("from skspeech.datasets import load_iemocap", {"librosa", "soundfile", "torch"}),
         ("from skspeech.datasets import make_emotional_speech", {"librosa", "soundfile", "torch"}),
     ],
 )
@@ -41,7 +43,18 @@ def test_functions_have_runnable_examples(name):
     assert doctest.DocTestRunner().run(example).failed == 0
 
 
-@pytest.mark.parametrize("name", ["emotional_speech", "japanese_vowels", "voice_prompts"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "emodb",
+        "emotional_speech",
+        "fsdd",
+        "iemocap",
+        "japanese_vowels",
+        "ravdess",
+        "voice_prompts",
+    ],
+)
 def test_descriptions_name_their_licence(name):
     from skspeech.datasets._files import read_descr
 

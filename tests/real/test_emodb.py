@@ -1,10 +1,15 @@
 """Real utterances of real lengths (1.5 to 4.5 s here) through the published networks."""
 
+from collections import Counter
+
 import librosa
 import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
 
+from skspeech.datasets import fetch_emodb
+from skspeech.datasets._download import samples_digest
+from skspeech.datasets.emodb import DIGESTS
 from skspeech.models import CNNLSTM1DClassifier, CNNLSTM2DClassifier
 from skspeech.preprocessing import FixedDuration, LogMelSpectrogram
 
@@ -45,3 +50,42 @@ def test_the_1d_network_reads_raw_utterances(emodb):
     together = network.predict_proba(waveforms)
     alone = np.concatenate([network.predict_proba([waveform]) for waveform in waveforms])
     np.testing.assert_allclose(alone, together, rtol=0, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def corpus(data_home, emodb):
+    return fetch_emodb(data_home=data_home, download_if_missing=False)
+
+
+def test_the_corpus_is_what_is_known_of_it(corpus):
+    known = {"03": 49, "08": 58, "09": 43, "10": 38, "11": 55, "12": 35}
+    known |= {"13": 61, "14": 69, "15": 56, "16": 71}
+    speakers = Counter(corpus.speakers.tolist())
+    assert speakers == {speaker: known[speaker] for speaker in speakers}
+    assert sum(known.values()) == len(corpus.data) + corpus.n_missing == 535
+
+
+def test_six_of_its_speakers_show_all_emotions(corpus):
+    six = np.isin(corpus.speakers, list(DIGESTS))
+    emotions = Counter(corpus.target_names[corpus.target[six]].tolist())
+    assert emotions == {
+        "anger": 72,
+        "boredom": 40,
+        "disgust": 14,
+        "fear": 35,
+        "happiness": 36,
+        "neutral": 47,
+        "sadness": 34,
+    }
+
+
+def test_its_samples_are_those_we_know(corpus, data_home):
+    paths = [data_home / "emodb" / "wav" / name for name in corpus.filenames]
+    for speaker, digest in DIGESTS.items():
+        assert samples_digest(path for path in paths if path.stem[:2] == speaker) == digest
+
+
+def test_no_recording_comes_twice(corpus):
+    lengths = [len(waveform) for waveform in corpus.data]
+    assert len({waveform.tobytes() for waveform in corpus.data}) == len(corpus.data)
+    assert (min(lengths), max(lengths)) == (19_608, 143_652)
