@@ -24,6 +24,8 @@ from skspeech.training.validation import reads_groups
 
 __all__ = ["cross_validate_speakers"]
 
+_JSON = (str, bool, int, float, type(None))
+
 
 def cross_validate_speakers(
     estimator: Any,
@@ -78,7 +80,8 @@ def cross_validate_speakers(
         of the splitter, or None; ``n_epochs`` and ``history`` of a network, else None;
         ``fit_seconds`` and ``score_seconds``; ``classes``, the labels in the order of
         ``confusion`` (counts; rows are the true classes) and of the columns of ``posteriors``;
-        ``test`` (indices into `X`), ``truth``, ``predicted``; ``posteriors`` or None; ``key``.
+        ``test`` (indices into `X`), ``truth``, ``predicted``; ``posteriors`` or None; ``search``,
+        the candidates of a search with their mean scores and which is best, or None; ``key``.
         All of it goes into JSON as it is.
 
     Raises
@@ -247,6 +250,7 @@ def _run_fold(
         "predicted": np.asarray(answer).tolist(),
         "posteriors": None if scores is None else scores.round(6).tolist(),
         "history": None if network is None else [_plain(epoch) for epoch in network.history_],
+        "search": _search_result(fitted),
         "key": key,
     }
 
@@ -318,6 +322,24 @@ def _take(X: Any, rows: np.ndarray) -> Any:
     if isinstance(X, RecordingSequence):
         return X[rows]
     return _safe_indexing(X, rows)
+
+
+def _search_result(fitted: Any) -> dict[str, Any] | None:
+    if not hasattr(fitted, "cv_results_"):
+        return None
+    scores = fitted.cv_results_["mean_test_score"].tolist()
+    candidates = [
+        # what JSON does not know is named, not kept
+        {name: value if isinstance(value, _JSON) else repr(value) for name, value in params.items()}
+        for params in fitted.cv_results_["params"]
+    ]
+    return {
+        "best": int(fitted.best_index_),
+        "candidates": [
+            [params, None if np.isnan(score) else score]
+            for params, score in zip(candidates, scores, strict=True)
+        ],
+    }
 
 
 def _plain(epoch: dict[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ FOLD_COLUMNS = (
     "predicted",
     "posteriors",
     "history",
+    "search",
     "key",
 )
 

@@ -148,6 +148,9 @@ def test_a_search_inside_gets_the_speakers():
         warnings.simplefilter("error")
         (row, *_) = cross_validate_speakers(search, SPECTROGRAMS, Y, groups=SPEAKERS)
     assert (row["n_train"], row["n_validation"]) == (12, 6), "its best network had its own part"
+    assert [params for params, _ in row["search"]["candidates"]] == [{"lr": 1e-2}, {"lr": 1e-3}]
+    scores = [score for _, score in row["search"]["candidates"]]
+    assert scores[row["search"]["best"]] == max(scores)
 
 
 def test_a_search_does_without_the_splitters_validation_speakers():
