@@ -18,8 +18,8 @@ install := $(bin)/python -m pip --disable-pip-version-check install -c constrain
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
 
-demo: $(venv)/.run  ## Install, then train a network on the bundled voices
-	$(bin)/skspeech demo
+demo: $(venv)/.run  ## Install, then train a network on the bundled voices, write report.html
+	$(bin)/skspeech demo --report report.html
 
 test: lint  ## Install the test tools, check style and types, run the tests
 	$(bin)/python -m pytest
@@ -46,7 +46,7 @@ $(venv)/.created:
 	@touch $@
 
 $(venv)/.run: $(venv)/.created pyproject.toml constraints.txt
-	$(install) -e .
+	$(install) -e '.[report]'
 	@touch $@
 
 $(venv)/.test: $(venv)/.created pyproject.toml constraints.txt

@@ -1,8 +1,7 @@
 """Draw voices.png: one prompt in the six bundled voices, and the demo's confusion matrix.
 
-Run ``python docs/pictures/make_voices.py`` in an environment that has skspeech and matplotlib.
-matplotlib, which brings Pillow, is not a dependency of skspeech. The demo is trained once, with
-seed 0, which takes about 15 s.
+Run ``python docs/pictures/make_voices.py`` in an environment that has skspeech[report]. The
+demo is trained once, with seed 0, which takes about 15 s.
 """
 
 import sys
