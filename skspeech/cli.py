@@ -8,14 +8,16 @@ answers at once.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from skspeech.exceptions import MissingExtraError
 from skspeech.plugins import ESTIMATOR_KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["main"]
 
@@ -31,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 for success; 2 for a request that the library refuses (one line on stderr says why).
+        0 for success; 1 if a part could not be done, such as one of several files; 2 for a
+        request that the library refuses (one line on stderr says why).
 
     Raises
     ------
@@ -62,11 +65,12 @@ def _run(argv: Sequence[str] | None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     try:
-        args.run(args)
-    except ValueError as error:
+        return args.run(args) or 0
+    except BrokenPipeError:  # for main: whoever read has seen enough
+        raise
+    except (OSError, ValueError, MissingExtraError) as error:
         print(f"{parser.prog}: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -116,7 +120,7 @@ def _demo(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> None:
         from skspeech.experiments.demo import run_demo
 
-        run_demo(seed=args.seed, max_epochs=args.max_epochs, stream=sys.stdout)
+        run_demo(seed=args.seed, max_epochs=args.max_epochs, report=args.report, stream=sys.stdout)
 
     parser = commands.add_parser(
         "demo",
@@ -133,10 +137,234 @@ def _demo(commands: argparse._SubParsersAction) -> None:
         metavar="N",
         help="train no longer than this (default: %(default)s)",
     )
+    parser.add_argument(
+        "--report",
+        metavar="PATH",
+        help="write an HTML page with the results here (needs skspeech[report])",
+    )
     parser.set_defaults(run=run)
 
 
-_COMMANDS = (_list, _demo)
+def _predict(commands: argparse._SubParsersAction) -> None:
+    def run(args: argparse.Namespace) -> int:
+        model, read = _reading_model(args.model)
+        classes = [str(label) for label in model.classes_]
+        if args.proba and not args.json:
+            print("file", "answer", *classes, sep="\t")
+        failed = False
+        for path in args.files:
+            try:
+                (posterior,) = model.predict_proba(read(path)).tolist()
+            except (OSError, ValueError) as error:
+                failed = True
+                print(f"skspeech: error: {path}: {_reason(error)}", file=sys.stderr)
+                continue
+            best = max(posterior)
+            answer = classes[posterior.index(best)]
+            if args.json:
+                said = {"file": path, "answer": answer}
+                print(json.dumps({**said, "posterior": dict(zip(classes, posterior, strict=True))}))
+            else:
+                shown = posterior if args.proba else [best]
+                print(path, answer, *(f"{value:.4f}" for value in shown), sep="\t")
+        return int(failed)
+
+    parser = commands.add_parser(
+        "predict",
+        help="let a saved model answer for audio files",
+        description="Let a model that skspeech.persistence.save_model wrote answer for audio files:"
+        " a line a file, with the answer and its posterior, separated by tabs.",
+        epilog="The exit status is 1 if a file could not be answered for; the others are.",
+    )
+    parser.add_argument("model", metavar="MODEL", help="the file of the model")
+    parser.add_argument("files", metavar="FILE", nargs="+", help="an audio file")
+    parser.add_argument(
+        "--proba",
+        action="store_true",
+        help="give the posterior of every class, under a line that names the columns",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="give a JSON object a line, with every posterior"
+    )
+    parser.set_defaults(run=run)
+
+
+def _reading_model(path: str) -> tuple[Any, Callable[[str], Any]]:
+    """Load a classifier, and return it with what turns a path into what it reads."""
+    from skspeech.persistence import load_model
+    from skspeech.preprocessing import AudioLoader
+    from skspeech.tags import get_speech_tags
+
+    try:
+        model = load_model(path)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}.") from error
+    if not hasattr(model, "predict_proba"):
+        raise ValueError(f"{path} holds no classifier: predict needs one that has posteriors.")
+    kind = get_speech_tags(model).input_kind
+    if kind == "path":
+        return model, lambda file: [file]
+    rates = [getattr(step, "sample_rate", None) for _, step in getattr(model, "steps", [])]
+    rate = next((rate for rate in rates if rate is not None), None)
+    if kind != "waveform" or rate is None:
+        raise ValueError(
+            f"{path} reads one {kind} a recording at no sample rate that it says. Save a pipeline "
+            "that begins with an AudioLoader."
+        )
+    loader = AudioLoader(sample_rate=rate)
+    return model, lambda file: loader.transform([file])
+
+
+def _reason(error: Exception) -> str:
+    """Say what is wrong with a file, without the place it has in a collection of one."""
+    from skspeech.exceptions import RecordingError
+
+    while isinstance(error.__context__, RecordingError):
+        error = error.__context__
+    told = f"{error.problem}. {error.mend}" if isinstance(error, RecordingError) else str(error)
+    return " ".join(told.split())
+
+
+def _experiment(commands: argparse._SubParsersAction) -> None:
+    def run(args: argparse.Namespace) -> None:
+        from textwrap import shorten
+
+        from skspeech.experiments.protocol import run_experiment
+
+        rows = run_experiment(
+            args.name,
+            data_home=args.data_home,
+            seed=args.seed,
+            output=args.output,
+            resume=args.resume,
+            protocols=args.protocol,
+            models=args.model,
+            max_epochs=args.max_epochs,
+            n_jobs=args.n_jobs,
+            verbose=1,
+        )
+        _print_table(
+            ("protocol", "model", "test speakers", "recordings", "WA", "UA"),
+            [
+                (
+                    row["protocol"],
+                    row["model"],
+                    shorten(" ".join(map(str, row["test_speakers"])), 40, placeholder=" ..."),
+                    str(row["n_test"]),
+                    f"{row['wa']:.3f}",
+                    f"{row['ua']:.3f}",
+                )
+                for row in rows
+            ],
+        )
+
+    parser = commands.add_parser(
+        "experiment",
+        help="run a paper's protocol, and an honest one beside it",
+        description="Run a paper's protocol, and an honest one beside it; append a row a fold to "
+        "a CSV file. What is in the file is not computed again.",
+    )
+    parser.add_argument("name", metavar="NAME", help="such as zhao2019-emodb")
+    _add_data_home(parser)
+    _add_seed(parser)
+    parser.add_argument("--output", metavar="FILE", help="the CSV file (default: NAME.csv)")
+    parser.add_argument("--resume", action="store_true", help="go on with a file that is there")
+    parser.add_argument("--protocol", action="append", metavar="P", help="only this; repeatable")
+    parser.add_argument("--model", action="append", metavar="M", help="only this; repeatable")
+    _add_work(parser)
+    parser.set_defaults(run=run)
+
+
+def _evaluate(commands: argparse._SubParsersAction) -> None:
+    def run(args: argparse.Namespace) -> None:
+        import shlex
+
+        from skspeech.experiments.evaluate import DATASETS, SPLITS, evaluate
+
+        for option, value, known in (
+            ("--dataset", args.dataset, DATASETS),
+            ("--cv", args.cv, SPLITS),
+        ):
+            if value not in known:
+                raise ValueError(f"{option} is {value!r}; choose one of {', '.join(known)}.")
+        words = ["skspeech", "evaluate", "--dataset", args.dataset, "--model", args.model]
+        words += ["--cv", args.cv, "--seed", str(args.seed)]
+        words += [] if args.max_epochs is None else ["--max-epochs", str(args.max_epochs)]
+        evaluate(
+            args.dataset,
+            args.model,
+            cv=args.cv,
+            data_home=args.data_home,
+            seed=args.seed,
+            max_epochs=args.max_epochs,
+            n_jobs=args.n_jobs,
+            results=args.results,
+            report=args.report,
+            save=args.save,
+            command=shlex.join(words),
+            stream=sys.stdout,
+            verbose=1,
+        )
+
+    parser = commands.add_parser(
+        "evaluate",
+        help="evaluate a model on a corpus",
+        description="Evaluate a model on a corpus, by default on one unheard speaker after the "
+        "other.",
+    )
+    parser.add_argument(
+        "--dataset",
+        required=True,
+        metavar="D",
+        help="emodb, fsdd, ravdess, iemocap or voice-prompts",
+    )
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="M",
+        help="a registered classifier, such as cnn-lstm-2d, or mfcc-svc",
+    )
+    parser.add_argument(
+        "--cv",
+        default="speaker",
+        metavar="SPLITS",
+        help="speaker, speaker-1-validation, two-speakers or random (default: %(default)s)",
+    )
+    _add_data_home(parser)
+    _add_seed(parser)
+    _add_work(parser)
+    parser.add_argument("--results", metavar="FILE", help="a CSV file to keep a row a fold in")
+    parser.add_argument("--report", metavar="FILE", help="write an HTML page with the results here")
+    parser.add_argument(
+        "--save", metavar="FILE", help="fit on all recordings in the end, and save the model here"
+    )
+    parser.set_defaults(run=run)
+
+
+_COMMANDS = (_list, _demo, _predict, _evaluate, _experiment)
+
+
+def _add_data_home(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data-home",
+        metavar="DIR",
+        help="the folder of the corpora (default: $SKSPEECH_DATA, else ~/skspeech_data)",
+    )
+
+
+def _add_seed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="random seed (default: %(default)s)"
+    )
+
+
+def _add_work(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--max-epochs", type=_positive, metavar="N", help="train no longer than this"
+    )
+    parser.add_argument(
+        "--n-jobs", type=int, metavar="J", help="folds computed at once (-1: one a core)"
+    )
 
 
 def _positive(text: str) -> int:

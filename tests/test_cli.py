@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -5,9 +6,14 @@ from importlib.metadata import version
 from types import ModuleType
 
 import pytest
+from sklearn.pipeline import make_pipeline
 
 from skspeech import cli, plugins
+from skspeech.exceptions import MissingExtraError
+from skspeech.persistence import save_model
 from skspeech.plugins import EstimatorEntry
+from skspeech.preprocessing import AudioLoader, FixedDuration
+from skspeech.testing import make_labels, make_recordings, small_instance
 
 ENTRIES = [
     EstimatorEntry("Guess", "classifier", "fake-voices", "0.10", "voices:Guess"),
@@ -78,12 +84,12 @@ class TestDemo:
     def test_defaults(self, demo):
         _, calls = demo
         assert cli.main(["demo"]) == 0
-        assert calls == [{"seed": 0, "max_epochs": 60, "stream": sys.stdout}]
+        assert calls == [{"seed": 0, "max_epochs": 60, "report": None, "stream": sys.stdout}]
 
     def test_options(self, demo):
         _, calls = demo
-        assert cli.main(["demo", "--seed", "7", "--max-epochs", "2"]) == 0
-        assert (calls[0]["seed"], calls[0]["max_epochs"]) == (7, 2)
+        assert cli.main(["demo", "--seed", "7", "--max-epochs", "2", "--report", "a.html"]) == 0
+        assert (calls[0]["seed"], calls[0]["max_epochs"], calls[0]["report"]) == (7, 2, "a.html")
 
     @pytest.mark.parametrize("text", ["0", "-1", "few"])
     def test_max_epochs_is_positive(self, demo, text):
@@ -103,6 +109,18 @@ class TestDemo:
         assert output.out == ""
         assert output.err == "skspeech: error: X[17] is empty. Remove it.\n"
 
+    def test_missing_library_is_one_line(self, demo, monkeypatch, capsys):
+        stub, _ = demo
+
+        def refuse(**options):
+            raise MissingExtraError("A report", "jinja2", "report")
+
+        monkeypatch.setattr(stub, "run_demo", refuse)
+        assert cli.main(["demo", "--report", "a.html"]) == 2
+        assert capsys.readouterr().err == (
+            "skspeech: error: A report needs jinja2. Install it: pip install 'skspeech[report]'\n"
+        )
+
     def test_other_errors_are_not_hidden(self, demo, monkeypatch):
         stub, _ = demo
 
@@ -112,6 +130,101 @@ class TestDemo:
         monkeypatch.setattr(stub, "run_demo", fail)
         with pytest.raises(RuntimeError, match="a bug"):
             cli.main(["demo"])
+
+
+@pytest.fixture(scope="module")
+def files():
+    return make_recordings("path", 8)
+
+
+@pytest.fixture(scope="module")
+def model(files):
+    return make_pipeline(
+        AudioLoader(sample_rate=800),
+        FixedDuration(duration=0.1, sample_rate=800),
+        small_instance("CNNLSTM1DClassifier").set_params(max_epochs=2),
+    ).fit(files, make_labels(8))
+
+
+class TestPredict:
+    """On files at 800 Hz; those of odd number sound otherwise."""
+
+    @pytest.fixture
+    def saved(self, model, tmp_path):
+        save_model(model, tmp_path / "all.skspeech")
+        return str(tmp_path / "all.skspeech")
+
+    def test_table(self, saved, model, files, capsys):
+        assert cli.main(["predict", saved, *files]) == 0
+        rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+        assert [row[0] for row in rows] == list(files)
+        assert [row[1] for row in rows] == model.predict(files).tolist()
+        best = model.predict_proba(files).max(axis=1)
+        assert [float(row[2]) for row in rows] == pytest.approx(best, abs=1e-4)
+
+    def test_posteriors(self, saved, model, files, capsys):
+        assert cli.main(["predict", "--proba", saved, *files[:2]]) == 0
+        rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+        assert rows[0] == ["file", "answer", "even", "odd"]
+        found = [[float(value) for value in row[2:]] for row in rows[1:]]
+        assert found == pytest.approx(model.predict_proba(files[:2]), abs=1e-4)
+
+    def test_json(self, saved, model, files, capsys):
+        assert cli.main(["predict", "--json", saved, files[1]]) == 0
+        said = json.loads(capsys.readouterr().out)
+        assert (said["file"], said["answer"]) == (files[1], model.predict(files[1:2])[0])
+        assert list(said["posterior"]) == ["even", "odd"]
+        expected = model.predict_proba(files[1:2])[0]
+        assert list(said["posterior"].values()) == pytest.approx(expected, abs=1e-6)
+
+    def test_files_are_read_at_the_rate_of_the_model(self, model, files, saved, tmp_path, capsys):
+        save_model(make_pipeline(*model[1:]), tmp_path / "waveforms.skspeech")
+        cli.main(["predict", saved, *files])
+        expected = capsys.readouterr().out
+        assert cli.main(["predict", str(tmp_path / "waveforms.skspeech"), *files]) == 0
+        assert capsys.readouterr().out == expected
+
+    @pytest.mark.parametrize("which", ["all", "waveforms"])
+    def test_bad_files_are_named_and_the_others_answered(
+        self, which, model, saved, files, tmp_path, capsys
+    ):
+        save_model(make_pipeline(*model[1:]), tmp_path / "waveforms.skspeech")
+        bad = tmp_path / "bad.wav"
+        bad.write_text("no sound")
+        missing = str(tmp_path / "missing.wav")
+        code = cli.main(
+            ["predict", str(tmp_path / f"{which}.skspeech"), str(bad), files[0], missing, files[1]]
+        )
+        output = capsys.readouterr()
+        assert code == 1
+        assert [line.split("\t")[0] for line in output.out.splitlines()] == list(files[:2])
+        errors = output.err.splitlines()
+        assert len(errors) == 2
+        assert errors[0].startswith(f"skspeech: error: {bad}: ")
+        assert errors[1].startswith(f"skspeech: error: {missing}: ")
+        assert "X[" not in output.err
+
+    def test_unusable_models(self, model, files, tmp_path, capsys):
+        damaged = tmp_path / "damaged.skspeech"
+        damaged.write_bytes(b"PK")
+        save_model(FixedDuration(), tmp_path / "front.skspeech")
+        save_model(model[-1], tmp_path / "network.skspeech")
+        for name, reason in {
+            "damaged": "damaged.skspeech cannot be loaded: BadZipFile",
+            "missing": "missing.skspeech cannot be read: No such file",
+            "front": "holds no classifier",
+            "network": "reads one waveform a recording at no sample rate",
+        }.items():
+            assert cli.main(["predict", str(tmp_path / f"{name}.skspeech"), files[0]]) == 2
+            output = capsys.readouterr()
+            assert output.out == ""
+            assert len(output.err.splitlines()) == 1
+            assert reason in output.err
+
+    def test_no_files(self, saved):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(["predict", saved])
+        assert stop.value.code == 2
 
 
 class TestProgram:

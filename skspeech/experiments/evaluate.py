@@ -1,0 +1,264 @@
+"""Any registered classifier on any corpus we load: what ``skspeech evaluate`` does."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from textwrap import shorten
+from typing import Any, TextIO
+
+import numpy as np
+from sklearn.model_selection import ShuffleSplit
+from sklearn.utils import Bunch
+
+from skspeech.experiments.baselines import mfcc_svc
+from skspeech.experiments.protocol import limit_epochs
+from skspeech.metrics import confusion_percent, unweighted_accuracy, weighted_accuracy
+from skspeech.model_selection import (
+    LeaveOneSpeakerOut,
+    SpeakerShuffleSplit,
+    cross_validate_speakers,
+)
+
+__all__ = ["DATASETS", "SPLITS", "evaluate", "make_model"]
+
+
+def _fetch(name: str) -> Callable[[Any], Any]:
+    def load(data_home: Any) -> Any:
+        import skspeech.datasets
+
+        return getattr(skspeech.datasets, f"fetch_{name}")(data_home=data_home)
+
+    return load
+
+
+def _voice_prompts(data_home: Any) -> Any:
+    from skspeech.datasets import load_voice_prompts
+
+    prompts: Any = load_voice_prompts()
+    prompts.speakers = prompts.prompts  # the classes are the voices: what is said is kept apart
+    return prompts
+
+
+def _iemocap(data_home: Any) -> Any:
+    from skspeech.datasets import load_iemocap
+    from skspeech.datasets._files import data_home_path
+
+    return load_iemocap(data_home_path(data_home) / "IEMOCAP_full_release")
+
+
+#: What ``--dataset`` takes.
+DATASETS: Mapping[str, Callable[[Any], Any]] = {
+    **{name: _fetch(name) for name in ("emodb", "fsdd", "ravdess")},
+    "iemocap": _iemocap,
+    "voice-prompts": _voice_prompts,
+}
+
+#: What ``--cv`` takes.
+SPLITS: Mapping[str, Callable[[int], Any]] = {
+    "speaker": lambda seed: LeaveOneSpeakerOut(),
+    "speaker-1-validation": lambda seed: LeaveOneSpeakerOut(n_validation=1),
+    "two-speakers": lambda seed: SpeakerShuffleSplit(n_test=2, random_state=seed),
+    "random": lambda seed: ShuffleSplit(1, test_size=0.2, random_state=seed),
+}
+
+
+def make_model(name: str, *, sample_rate: float, seed: int) -> Any:
+    """Return a model for waveforms by the name that the command line gives it.
+
+    Parameters
+    ----------
+    name : str
+        ``"mfcc-svc"``, or the name of a registered classifier, in any case, with or without hyphens
+        and without "Classifier": ``cnn-lstm-2d`` is ``CNNLSTM2DClassifier``. Its ``pipeline`` is
+        taken.
+    sample_rate : float
+        Samples per second of the waveforms, Hz.
+    seed : int
+        Of a network.
+
+    Returns
+    -------
+    classifier or Pipeline
+
+    Raises
+    ------
+    ValueError
+        If there is no such classifier, or it has no ``pipeline``.
+
+    Examples
+    --------
+    >>> from skspeech.experiments.evaluate import make_model
+    >>> [name for name, _ in make_model("cnn-lstm-2d", sample_rate=8000, seed=0).steps]
+    ['fixedduration', 'logmelspectrogram', 'cnnlstm2dclassifier']
+    """
+    from skspeech.plugins import list_estimators, load
+
+    if _plain(name) == "mfccsvc":
+        return mfcc_svc(sample_rate)
+    names = [entry.name for entry in list_estimators("classifier")]
+    found = [known for known in names if _plain(known) == _plain(name)]
+    if not found:
+        known = ", ".join(["mfcc-svc", *names])
+        raise ValueError(f"There is no classifier {name!r}; there are {known}.")
+    cls = load(found[0])
+    if not hasattr(cls, "pipeline"):
+        raise ValueError(
+            f"{found[0]} has no pipeline(sample_rate=...) that would say how waveforms become what "
+            "it reads. Evaluate it from Python, with cross_validate_speakers."
+        )
+    model = cls.pipeline(sample_rate=sample_rate)
+    seeds = [key for key in model.get_params() if key.split("__")[-1] == "random_state"]
+    return model.set_params(**dict.fromkeys(seeds, seed))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]|classifier$", "", name.lower())
+
+
+def evaluate(
+    dataset: str,
+    model: str,
+    *,
+    cv: str = "speaker",
+    data_home: Any = None,
+    seed: int = 0,
+    max_epochs: int | None = None,
+    n_jobs: int | None = None,
+    results: Any = None,
+    report: Any = None,
+    save: Any = None,
+    command: str = "",
+    stream: TextIO,
+    verbose: int = 0,
+) -> list[dict[str, Any]]:
+    """Evaluate a model on a corpus, print what came out, and write what is asked for.
+
+    Parameters
+    ----------
+    dataset : str
+        A key of :data:`DATASETS`.
+    model : str
+        As for :func:`make_model`.
+    cv : str, default="speaker"
+        A key of :data:`SPLITS`.
+    data_home : path-like or None, default=None
+        The folder of the corpora.
+    seed : int, default=0
+        Of splits that are drawn, and of networks.
+    max_epochs : int or None, default=None
+        In place of the model's own.
+    n_jobs : int or None, default=None
+        Folds computed at once.
+    results : path-like or None, default=None
+        A CSV file for a row a fold, from which a stopped evaluation goes on.
+    report : path-like or None, default=None
+        An HTML file for the report.
+    save : path-like or None, default=None
+        A file for the model, fitted in the end on all recordings, for ``skspeech predict``.
+    command : str, default=""
+        How to do it again, for the report.
+    stream : text file
+        Where the results are printed.
+    verbose : int, default=0
+        1 shows a progress bar on standard error.
+
+    Returns
+    -------
+    list of dict
+        A row a fold.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        If a name is unknown, or the corpus is not there.
+    """
+    if report is not None:
+        from skspeech.experiments.report import check_report
+
+        check_report(report)
+    if save is not None and Path(save).exists():
+        raise FileExistsError(f"{save} is there already. Remove it, or save to another file.")
+    corpus = DATASETS[dataset](data_home)
+    estimator = make_model(model, sample_rate=corpus.sample_rate, seed=seed)
+    limit_epochs(estimator, max_epochs)
+    labels = np.asarray(corpus.target_names)[corpus.target]
+    rows = cross_validate_speakers(
+        estimator,
+        corpus.data,
+        labels,
+        groups=corpus.speakers,
+        cv=SPLITS[cv](seed),
+        n_jobs=n_jobs,
+        results=results,
+        verbose=verbose,
+    )
+    _print_rows(rows, stream)
+    if report is not None:
+        _write_report(report, corpus, rows, estimator, dataset, model, cv, seed, command)
+        print(f"Report: {report}", file=stream)
+    if save is not None:
+        _save(estimator, corpus, labels, save)
+        print(f"Model, fitted on all {len(labels)} recordings: {save}", file=stream)
+    return rows
+
+
+def _print_rows(rows: list[dict[str, Any]], stream: TextIO) -> None:
+    print(f"{'fold':>4} {'test':>5} {'WA':>6} {'UA':>6} {'AUC':>6} epochs  speakers", file=stream)
+    for row in rows:
+        auc = "" if row["auc"] is None else f"{row['auc']:.3f}"
+        epochs = "" if row["n_epochs"] is None else row["n_epochs"]
+        speakers = shorten(" ".join(map(str, row["test_speakers"])), 60, placeholder=" ...")
+        print(
+            f"{row['fold']:>4} {row['n_test']:>5} {row['wa']:>6.3f} {row['ua']:>6.3f} {auc:>6} "
+            f"{epochs:>6}  {speakers}",
+            file=stream,
+        )
+    truth = np.concatenate([row["truth"] for row in rows])
+    answer = np.concatenate([row["predicted"] for row in rows])
+    print(
+        f"\nAll {len(truth)} answers together: WA {weighted_accuracy(truth, answer):.3f}, "
+        f"UA {unweighted_accuracy(truth, answer):.3f}\n\n"
+        "Confusion in percent (rows: the true class; columns in the same order)",
+        file=stream,
+    )
+    classes = rows[0]["classes"]
+    width = max(len(str(label)) for label in classes)
+    for label, line in zip(classes, confusion_percent(truth, answer, labels=classes), strict=True):
+        print(f"  {label!s:<{width}} " + "".join(f"{share:7.1f}" for share in line), file=stream)
+
+
+def _write_report(
+    path: Any,
+    corpus: Bunch,
+    rows: list[dict[str, Any]],
+    estimator: Any,
+    dataset: str,
+    model: str,
+    cv: str,
+    seed: int,
+    command: str,
+) -> None:
+    from skspeech.experiments.report import write_report
+
+    write_report(
+        path,
+        title=f"{model} on {dataset}",
+        rows=rows,
+        recordings=corpus.data,
+        sample_rate=corpus.sample_rate,
+        speakers=corpus.speakers,
+        filenames=corpus.filenames,
+        settings={"dataset": dataset, "model": model, "splits": cv, "estimator": repr(estimator)},
+        seed=seed,
+        command=command,
+    )
+
+
+def _save(estimator: Any, corpus: Bunch, labels: np.ndarray, path: Any) -> None:
+    from sklearn import config_context
+
+    from skspeech.persistence import save_model
+
+    with config_context(enable_metadata_routing=True):
+        estimator.fit(corpus.data, labels, groups=corpus.speakers)
+    save_model(estimator, path)

@@ -1,0 +1,274 @@
+"""What an experiment is: runs of a model on the splits of a protocol, a row a fold."""
+
+import os
+import platform
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from skspeech.model_selection import ResultFile, ValidateOnTest, cross_validate_speakers
+
+__all__ = [
+    "EXPERIMENTS",
+    "Experiment",
+    "Run",
+    "limit_epochs",
+    "load_experiment",
+    "run_experiment",
+    "versions",
+]
+
+#: Where each experiment is defined: the module of its paper, and the name there.
+EXPERIMENTS: dict[str, tuple[str, str]] = {
+    "zhao2019-emodb": ("skspeech.experiments.zhao2019", "EMODB"),
+    "zhao2019-iemocap": ("skspeech.experiments.zhao2019", "IEMOCAP"),
+    "zhao2019-search": ("skspeech.experiments.zhao2019", "SEARCH"),
+}
+
+#: The columns that stand before those of a fold in an experiment's file.
+COLUMNS = (
+    "experiment",
+    "protocol",
+    "model",
+    "seed",
+    "settings",
+    "data",
+    "versions",
+    "threads",
+    "command",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model on the splits of one protocol.
+
+    Parameters
+    ----------
+    protocol, model : str
+        Names, for the rows and for the command line.
+    estimator : callable
+        ``estimator(sample_rate, seed)`` gives the unfitted model.
+    splitter : callable
+        ``splitter(seed)`` gives the splits.
+    """
+
+    protocol: str
+    model: str
+    estimator: Callable[[float, int], Any]
+    splitter: Callable[[int], Any]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Runs on one corpus.
+
+    Parameters
+    ----------
+    about : str
+        One sentence.
+    load : callable
+        ``load(data_home)`` gives a Bunch with ``data``, ``target``, ``target_names``, ``speakers``,
+        ``sample_rate`` and, for the rows, ``description``.
+    runs : sequence of Run
+    published : mapping, default={}
+        What the paper prints: by (protocol, model), by the name of a figure.
+    """
+
+    about: str
+    load: Callable[[Any], Bunch]
+    runs: Sequence[Run]
+    published: Mapping[tuple[str, str], Mapping[str, float]] = field(default_factory=dict)
+
+
+def load_experiment(name: str) -> Experiment:
+    """Return an experiment by its name.
+
+    Raises
+    ------
+    ValueError
+        If there is none of this name.
+
+    Examples
+    --------
+    >>> from skspeech.experiments.protocol import load_experiment
+    >>> load_experiment("zhao2019-emodb").runs[0].model
+    'cnn-lstm-2d'
+    """
+    if name not in EXPERIMENTS:
+        raise ValueError(f"There is no experiment {name!r}; there are {', '.join(EXPERIMENTS)}.")
+    module, attribute = EXPERIMENTS[name]
+    return getattr(import_module(module), attribute)
+
+
+def run_experiment(
+    name: str,
+    *,
+    data_home: Any = None,
+    seed: int = 0,
+    output: Any = None,
+    resume: bool = False,
+    protocols: Sequence[str] | None = None,
+    models: Sequence[str] | None = None,
+    max_epochs: int | None = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> list[dict[str, Any]]:
+    """Run an experiment, or some of its runs, and append a row a fold to a CSV file.
+
+    Parameters
+    ----------
+    name : str
+        A key of :data:`EXPERIMENTS`.
+    data_home : path-like or None, default=None
+        The folder of the corpora, as for the functions of :mod:`skspeech.datasets`.
+    seed : int, default=0
+        Of the splits that are drawn and of the networks.
+    output : path-like or None, default=None
+        The file; None takes ``<name>.csv`` in the working directory.
+    resume : bool, default=False
+        Whether the file may be there already. Folds in it are not computed again.
+    protocols, models : sequence of str or None, default=None
+        Run these alone.
+    max_epochs : int or None, default=None
+        Train no longer than this, in place of what the paper or we chose; the rows say so.
+    n_jobs : int or None, default=None
+        Folds computed at once.
+    verbose : int, default=0
+        1 shows what runs, and a progress bar, on standard error.
+
+    Returns
+    -------
+    list of dict
+        The rows of these runs, as :func:`~skspeech.model_selection.cross_validate_speakers` gives
+        them, with the file's columns before them.
+
+    Raises
+    ------
+    FileExistsError
+        If the file is there and `resume` is false.
+    ValueError
+        If a name is unknown.
+    """
+    experiment = load_experiment(name)
+    runs = _chosen(experiment, protocols, models)
+    path = Path(f"{name}.csv" if output is None else output)
+    if path.exists() and not resume:
+        raise FileExistsError(
+            f"{path} is there already. Go on with it (resume, --resume), or name another file."
+        )
+    corpus = experiment.load(data_home)
+    command = _command(name, seed, protocols, models, max_epochs)
+    rows = []
+    for run in runs:
+        estimator = run.estimator(corpus.sample_rate, seed)
+        settings = limit_epochs(estimator, max_epochs)
+        columns = {
+            "experiment": name,
+            "protocol": run.protocol,
+            "model": run.model,
+            "seed": str(seed),
+            "settings": settings,
+            "data": corpus.description,
+            "versions": versions(),
+            "threads": os.environ.get("OMP_NUM_THREADS", "not set"),
+            "command": command,
+        }
+        found = _evaluate(
+            run, estimator, corpus, seed, ResultFile(path, columns=columns), n_jobs, verbose
+        )
+        rows += [{**columns, **row} for row in found]
+    return rows
+
+
+def _chosen(
+    experiment: Experiment, protocols: Sequence[str] | None, models: Sequence[str] | None
+) -> list[Run]:
+    for kind, asked in (("protocol", protocols), ("model", models)):
+        known = list(dict.fromkeys(getattr(run, kind) for run in experiment.runs))
+        for name in asked or ():
+            if name not in known:
+                raise ValueError(
+                    f"There is no {kind} {name!r} in it; there are {', '.join(known)}."
+                )
+    chosen = [
+        run
+        for run in experiment.runs
+        if (not protocols or run.protocol in protocols) and (not models or run.model in models)
+    ]
+    if not chosen:
+        raise ValueError("No run of the experiment has these protocols and these models.")
+    return chosen
+
+
+def _evaluate(
+    run: Run,
+    estimator: Any,
+    corpus: Bunch,
+    seed: int,
+    file: ResultFile,
+    n_jobs: int | None,
+    verbose: int,
+) -> list[dict[str, Any]]:
+    import sys
+    import warnings
+
+    from skspeech.exceptions import SpeakerWarning
+
+    if verbose:
+        print(f"{run.protocol}: {run.model}", file=sys.stderr, flush=True)
+    splitter = run.splitter(seed)
+    as_printed = isinstance(splitter, ValidateOnTest)
+    with warnings.catch_warnings():
+        if as_printed:  # what the protocol's name says
+            warnings.simplefilter("ignore", SpeakerWarning)
+        return cross_validate_speakers(
+            estimator,
+            corpus.data,
+            np.asarray(corpus.target_names)[corpus.target],
+            groups=corpus.speakers,
+            cv=splitter,
+            n_jobs=n_jobs,
+            results=file,
+            return_train_score=as_printed,
+            verbose=verbose,
+        )
+
+
+def limit_epochs(estimator: Any, max_epochs: int | None) -> str:
+    """Let every network in an estimator train no longer; return what a row says of it."""
+    names = [name for name in estimator.get_params() if name.split("__")[-1] == "max_epochs"]
+    if max_epochs is None or not names:
+        return ""
+    estimator.set_params(**dict.fromkeys(names, max_epochs))
+    return f"max_epochs={max_epochs}"
+
+
+def versions() -> str:
+    """Return the versions that figures depend on, in one line."""
+    libraries = ("skspeech", "torch", "scikit-learn", "librosa", "numpy")
+    found = [f"{library} {version(library)}" for library in libraries]
+    return ", ".join([f"Python {platform.python_version()}", *found])
+
+
+def _command(
+    name: str,
+    seed: int,
+    protocols: Sequence[str] | None,
+    models: Sequence[str] | None,
+    max_epochs: int | None,
+) -> str:
+    words = ["skspeech", "experiment", name, "--data-home", "DIR", "--seed", str(seed)]
+    for option, values in (("--protocol", protocols), ("--model", models)):
+        for value in values or ():
+            words += [option, value]
+    if max_epochs is not None:
+        words += ["--max-epochs", str(max_epochs)]
+    return shlex.join(words)

@@ -1,0 +1,127 @@
+"""Tables of markdown from rows: what is printed is what the rows say."""
+
+import numpy as np
+import pytest
+
+from skspeech.experiments.tables import experiment_tables
+from skspeech.model_selection.results import FOLD_COLUMNS
+
+CLASSES = ["anger", "neutral", "sadness"]
+
+
+def row(model, protocol="leave-one-speaker-out", fold=0, truth="aan", answer="ans", **more):
+    names = dict(zip("ans", CLASSES, strict=True))
+    truth, answer = [names[x] for x in truth], [names[x] for x in answer]
+    right = np.mean(np.array(truth) == answer)
+    fixed = {
+        "experiment": "zhao2019-emodb",
+        "protocol": protocol,
+        "model": model,
+        "seed": "0",
+        "settings": "",
+        "data": "EmoDB, 3 of 535",
+        "versions": "torch 2",
+        "threads": "1",
+        "command": "skspeech experiment zhao2019-emodb --data-home DIR --seed 0",
+    }
+    found = {
+        "fold": fold,
+        "n_train": 6,
+        "n_test": len(truth),
+        "truth": truth,
+        "predicted": answer,
+        "wa": right,
+        "ua": 0.25 * fold,
+        "train_wa": 1.0,
+        "n_epochs": 7,
+        "fit_seconds": 60.0,
+        "classes": CLASSES,
+    }
+    return {**dict.fromkeys(FOLD_COLUMNS), **fixed, **found, **more}
+
+
+def lines(markdown):
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in markdown.splitlines()
+        if line.startswith("|")
+    ]
+
+
+def test_published_figures_stand_beside_ours():
+    found = lines(experiment_tables([row("cnn-lstm-2d", "random-80-20-as-printed")]))
+    named = dict(zip(found[0][:7], found[2][:7], strict=True))
+    assert found[2][:7] == [
+        "random-80-20-as-printed",
+        "cnn-lstm-2d",
+        "0",
+        "95.33",
+        f"{100 * 7 / 9:.2f}",  # six trained on and one of three tested
+        "76.64",
+        "33.33",
+    ]
+    assert named["validation accuracy, paper"] == "76.64"
+
+
+def test_other_protocols_pool_their_folds():
+    rows = [row("mfcc-svc", fold=1, answer="aan"), row("mfcc-svc", fold=0, n_epochs=None)]
+    (_, _, line, *_) = lines(experiment_tables(rows))
+    assert line == [
+        "leave-one-speaker-out",
+        "mfcc-svc",
+        "0",
+        "66.7",
+        "62.5",  # anger 3 of 4, neutral 1 of 2
+        "12.5 ± 12.5",
+        "0.33, 1.00",
+        "7",
+        "2.0",
+    ]
+
+
+def test_confusion_is_in_percent_and_empty_for_a_class_without_recordings():
+    found = lines(experiment_tables([row("mfcc-svc")]))
+    assert found[3] == ["percent of", "ange", "neut", "sadn"]
+    assert found[5:] == [
+        ["anger (2)", "50.0", "50.0", "0.0"],
+        ["neutral (1)", "0.0", "0.0", "100.0"],
+        ["sadness (0)", "", "", ""],
+    ]
+
+
+def test_a_search_shows_its_candidates():
+    search = {
+        "best": 1,
+        "candidates": [
+            [{"net__optimizer": "sgd", "net__lr": 1e-4}, 0.25],
+            [{"net__optimizer": "adam", "net__lr": 3e-3}, 0.5],
+            [{"net__optimizer": "adam", "net__lr": 1.0}, None],
+        ],
+    }
+    rows = [
+        row(
+            "cnn-lstm-2d-search",
+            "two-speakers",
+            search=search,
+            experiment="zhao2019-search",
+        )
+    ]
+    found = lines(experiment_tables(rows))
+    assert found[3:] == [
+        ["optimizer", "lr", "validation accuracy", ""],
+        ["---"] * 4,
+        ["sgd", "0.0001", "25.0", ""],
+        ["adam", "0.003", "50.0", "chosen; test WA 33.3"],
+        ["adam", "1", "", ""],
+    ]
+
+
+def test_commands_seeds_data_and_versions_are_named():
+    text = experiment_tables([row("mfcc-svc"), row("mfcc-svc", seed="1", data="EmoDB, all")])
+    assert "--data-home DIR --seed 0 --resume" in text
+    assert "Data: EmoDB, 3 of 535; EmoDB, all. Versions: torch 2." in text
+
+
+def test_rows_of_two_experiments_are_not_mixed():
+    with pytest.raises(ValueError, match="rows of 2 experiments"):
+        experiment_tables([row("mfcc-svc"), row("mfcc-svc", experiment="zhao2019-iemocap")])
