@@ -248,6 +248,7 @@ def _write_report(
         sample_rate=corpus.sample_rate,
         speakers=corpus.speakers,
         filenames=corpus.filenames,
+        descr=corpus.DESCR,
         settings={"dataset": dataset, "model": model, "splits": cv, "estimator": repr(estimator)},
         seed=seed,
         command=command,

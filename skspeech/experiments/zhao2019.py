@@ -9,6 +9,7 @@ the accuracy on it, Table 7(a) the accuracy on all utterances, those trained on 
 honest protocol leaves one speaker after the other out, and the epoch is chosen on another speaker.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -79,11 +80,11 @@ def _leave_one_out(seed: int) -> Any:
     return LeaveOneSpeakerOut()
 
 
-_PAPERS = {
+_PAPERS: dict[str, Callable[[float, int], Any]] = {
     "cnn-lstm-2d": partial(_network, CNNLSTM2DClassifier),
     "cnn-lstm-1d": partial(_network, CNNLSTM1DClassifier),
 }
-_BESIDE = {
+_BESIDE: dict[str, Callable[[float, int], Any]] = {
     "cnn-lstm-2d-own-length": _own_length,
     "cnn-lstm-2d-own-length-speaker-scaler": partial(_own_length, speaker_scaler=True),
     "mfcc-svc": _svc,

@@ -169,8 +169,8 @@ class LeaveOneSessionOut(_SpeakerSplitter):
         unknown = [name for name in speakers.tolist() if name not in self.sessions]
         if unknown:
             raise ValueError(f"sessions does not name the session of speaker {unknown[0]!r}.")
-        session_of = [self.sessions[name] for name in speakers.tolist()]
-        _, session_of = np.unique(np.asarray(session_of), return_inverse=True)
+        sessions = np.asarray([self.sessions[name] for name in speakers.tolist()])
+        _, session_of = np.unique(sessions, return_inverse=True)
         for speaker in np.argsort(session_of, kind="stable"):
             partners = np.flatnonzero(session_of == session_of[speaker])
             yield np.array([speaker]), partners[partners != speaker]

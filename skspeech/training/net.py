@@ -22,6 +22,7 @@ from skspeech.training.batches import (
     collate,
 )
 from skspeech.training.callbacks import StopTraining
+from skspeech.training.population import measure_population
 
 __all__ = ["SpeechNet", "WeightedCrossEntropy", "make_optimizer", "resolve_device"]
 
@@ -121,6 +122,7 @@ class SpeechNet(NeuralNet):
         self.precision = precision
         self.shuffle_seed = 0  # each training has its own
         self.stop_requested = False
+        self.trained_on: Segments | None = None
 
     def train(
         self,
@@ -147,16 +149,25 @@ class SpeechNet(NeuralNet):
             skorch callbacks of this training alone; none stays behind.
         """
         self.shuffle_seed, self.stop_requested, self.callbacks = seed, False, callbacks
+        self.trained_on = segments
         try:
             self._initialize_callbacks()
             self.notify("on_train_begin", X=segments, y=None)
             with suppress(StopTraining):
                 self.fit_loop((segments, validation), epochs=max_epochs)
+            if validation is None:
+                measure_population(self, segments)
             self.notify("on_train_end", X=segments, y=None)
         finally:
             self._set_training(False)
             self.optimizer_.zero_grad(set_to_none=True)  # not worth a pickle
-            self._forget_callbacks()
+            self._forget_training()
+
+    def run_single_epoch(self, iterator: Any, training: bool, **options: Any) -> None:
+        """Pass over the batches; before the validation batches, let the network settle."""
+        if not training and iterator is not None:
+            measure_population(self, self.trained_on)
+        super().run_single_epoch(iterator, training=training, **options)
 
     def notify(self, method_name: str, **options: Any) -> None:
         """Call a method of all callbacks; at the end of an epoch, stop if one asked for it."""
@@ -194,7 +205,8 @@ class SpeechNet(NeuralNet):
                 group["weight_decay"] = weight_decay
         self.lr, self.batch_size, self.precision, self.verbose = lr, batch_size, precision, verbose
 
-    def _forget_callbacks(self) -> None:
+    def _forget_training(self) -> None:
+        self.trained_on = None  # the recordings are not to travel with the net
         self.callbacks = []
         self.callbacks_: list = []
 
@@ -326,7 +338,7 @@ class SpeechNet(NeuralNet):
         """Return a net that answers as this one now does, whatever training follows."""
         twin = copy.copy(self)  # skorch copies modules by pickling them
         twin.history = copy.copy(self.history)
-        twin._forget_callbacks()
+        twin._forget_training()
         return twin
 
     def __getstate__(self) -> dict[str, Any]:

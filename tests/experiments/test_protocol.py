@@ -95,7 +95,7 @@ def test_some_runs_and_fewer_epochs_are_said():
     rows = run_experiment("small", protocols=["honest"], models=["net-two"], max_epochs=1)
     assert [(row["model"], row["settings"]) for row in rows] == [("net-two", "max_epochs=1")] * 4
     assert {row["n_epochs"] for row in rows} == {1}
-    assert rows[0]["command"].endswith("--seed 0 --protocol honest --model net-two --max-epochs 1")
+    assert rows[0]["command"].endswith(" small --data-home DIR --seed 0 --max-epochs 1")
 
 
 def test_a_file_that_is_there_is_gone_on_with_only_on_request():

@@ -1,0 +1,67 @@
+"""Batch normalisation answers with statistics of the network as it stands, not as it was."""
+
+import numpy as np
+import pytest
+import torch
+
+from skspeech.models import CNNLSTM2DClassifier
+from skspeech.testing import make_labels, make_recordings
+from skspeech.training import net as net_module
+
+X, Y = make_recordings("spectrogram", 24), make_labels(24)
+
+
+def network(**parameters):
+    defaults = {
+        "n_maps": (4, 4),
+        "pool_sizes": (2, 2),
+        "lstm_units": 4,
+        "max_epochs": 3,
+        "lr": 0.05,
+    }
+    return CNNLSTM2DClassifier(**{**defaults, "batch_size": 6, "random_state": 0, **parameters})
+
+
+def norms(fitted):
+    return [layer for layer in fitted.module_.modules() if hasattr(layer, "running_mean")]
+
+
+@pytest.mark.parametrize("validation", [None, "stratified"])
+def test_statistics_are_those_of_the_final_weights(validation):
+    fitted = network(validation=validation, patience=None).fit(X, Y)
+    (first, *_) = norms(fitted)
+    trained_on = [x for i, x in enumerate(X) if i not in fitted.validation_.indices]
+    # the first convolution sees the data alone: its population needs no other layer's
+    module = fitted.module_
+    outputs = []
+    for x in trained_on:
+        inputs = (torch.as_tensor(x)[None, None] - module.mean) / module.scale
+        lengths = torch.tensor([x.shape[-1]])
+        outputs.append(module.network.blocks[0](inputs, lengths)[0].detach()[0].flatten(1))
+    frames = torch.cat(outputs, dim=1)
+    torch.testing.assert_close(first.running_mean, frames.mean(1), rtol=1e-4, atol=1e-4)
+    # what batches differ by in their means is not in the mean of their variances
+    torch.testing.assert_close(first.running_var, frames.var(1), rtol=0.1, atol=0.02)
+
+
+def test_the_weights_learnt_are_the_same(monkeypatch):
+    wanted = dict(network(validation=None).fit(X, Y).module_.named_parameters())
+    monkeypatch.setattr(net_module, "measure_population", lambda net, segments: None)
+    found = dict(network(validation=None).fit(X, Y).module_.named_parameters())
+    for name, parameter in wanted.items():
+        assert torch.equal(found[name], parameter), name
+
+
+def test_layers_are_left_as_they_were():
+    fitted = network().fit(X, Y)
+    assert not any(module.training for module in fitted.module_.modules())
+    assert {layer.momentum for layer in norms(fitted)} == {0.1}
+    assert fitted.net_.trained_on is None, "the recordings do not travel with the net"
+
+
+def test_the_first_epochs_are_judged_as_what_they_are():
+    # classes told apart at once: running averages would still remember the first weights
+    rng = np.random.default_rng(0)
+    data = [rng.normal(size=(5, 30)) + 3 * (label == "odd") for label in Y]
+    fitted = network(validation="stratified", validation_fraction=0.25, lr=1e-2).fit(data, Y)
+    assert fitted.history_[0]["valid_score"] == 1.0
