@@ -68,7 +68,7 @@ def _run(argv: Sequence[str] | None) -> int:
         return args.run(args) or 0
     except BrokenPipeError:  # for main: whoever read has seen enough
         raise
-    except (OSError, ValueError, MissingExtraError) as error:
+    except (OSError, TypeError, ValueError, MissingExtraError) as error:
         print(f"{parser.prog}: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
 

@@ -27,7 +27,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-__all__ = ["FORMAT_VERSION", "load_model", "save_model"]
+__all__ = ["FORMAT_VERSION", "check_savable", "load_model", "save_model"]
 
 #: What :func:`save_model` writes. A reader refuses every other version.
 FORMAT_VERSION = 1
@@ -93,6 +93,28 @@ def save_model(estimator: Any, path: str | os.PathLike, *, overwrite: bool = Fal
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists. Choose another name, or pass overwrite=True.")
     _write(path, _packed(estimator))
+
+
+def check_savable(estimator: Any) -> None:
+    """Refuse an estimator that :func:`save_model` could not write, before it is fitted.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted or not.
+
+    Raises
+    ------
+    TypeError
+        If a step or a parameter is nothing that a file can hold without code; it is named.
+
+    Examples
+    --------
+    >>> from skspeech.persistence import check_savable
+    >>> from skspeech.preprocessing import FixedDuration
+    >>> check_savable(FixedDuration())
+    """
+    _Writer().estimator(estimator, "", fitted=False)
 
 
 def load_model(path: str | os.PathLike) -> Any:

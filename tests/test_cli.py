@@ -227,6 +227,89 @@ class TestPredict:
         assert stop.value.code == 2
 
 
+class TestExperiment:
+    def test_options_are_handed_on_and_a_table_is_printed(self, monkeypatch, capsys):
+        from skspeech.experiments import protocol
+
+        calls = []
+        row = {
+            "protocol": "honest",
+            "model": "net",
+            "test_speakers": ["Ann", "Bob"],
+            "n_test": 7,
+            "wa": 0.5,
+            "ua": 0.25,
+        }
+
+        def run_experiment(name, **options):
+            calls.append((name, options))
+            return [row]
+
+        monkeypatch.setattr(protocol, "run_experiment", run_experiment)
+        options = "--data-home here --seed 3 --resume --output rows.csv --n-jobs 2 --max-epochs 4"
+        runs = "--protocol a --protocol b --model net"
+        assert cli.main(["experiment", "zhao2019-emodb", *options.split(), *runs.split()]) == 0
+        assert calls == [
+            (
+                "zhao2019-emodb",
+                {
+                    "data_home": "here",
+                    "seed": 3,
+                    "output": "rows.csv",
+                    "resume": True,
+                    "protocols": ["a", "b"],
+                    "models": ["net"],
+                    "max_epochs": 4,
+                    "n_jobs": 2,
+                    "verbose": 1,
+                },
+            )
+        ]
+        assert capsys.readouterr().out.splitlines() == [
+            "protocol  model  test speakers  recordings  WA     UA",
+            "honest    net    Ann Bob        7           0.500  0.250",
+        ]
+
+    def test_unknown_name_is_one_line(self, capsys):
+        assert cli.main(["experiment", "zhao"]) == 2
+        assert "there are zhao2019-emodb, zhao2019-iemocap" in capsys.readouterr().err
+
+    def test_absent_corpus_is_one_line(self, tmp_path, monkeypatch, capsys):
+        monkeypatch.chdir(tmp_path)
+        assert cli.main(["experiment", "zhao2019-iemocap", "--data-home", str(tmp_path)]) == 2
+        error = capsys.readouterr().err
+        assert "IEMOCAP_full_release" in error
+        assert error.count("\n") == 1
+        assert not list(tmp_path.iterdir())
+
+
+class TestEvaluate:
+    def test_the_bundled_voices(self, tmp_path, monkeypatch, capsys):
+        monkeypatch.chdir(tmp_path)
+        command = "evaluate --dataset voice-prompts --model mfcc-svc --cv two-speakers --seed 1"
+        assert cli.main([*command.split(), "--report", "report.html"]) == 0
+        out = capsys.readouterr().out
+        assert "All 12 answers together: WA" in out
+        assert "Report: report.html" in out
+        page = (tmp_path / "report.html").read_text(encoding="utf-8")
+        assert f"skspeech {command}"[:40] in page
+        assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+    @pytest.mark.parametrize(
+        ("command", "problem"),
+        [
+            ("--dataset emo --model mfcc-svc", "--dataset is 'emo'; choose one of emodb"),
+            ("--dataset emodb --model mfcc-svc --cv all", "--cv is 'all'; choose one of speaker"),
+            ("--dataset voice-prompts --model cnn", "no classifier 'cnn'"),
+        ],
+    )
+    def test_unknown_names_are_one_line(self, capsys, command, problem):
+        assert cli.main(["evaluate", *command.split()]) == 2
+        error = capsys.readouterr().err
+        assert problem in error
+        assert error.count("\n") == 1
+
+
 class TestProgram:
     @pytest.mark.parametrize("arguments", [["list"], ["--version"], ["--help"]])
     def test_answers_without_torch(self, arguments):

@@ -7,6 +7,7 @@ from textwrap import shorten
 from typing import Any, TextIO
 
 import numpy as np
+from sklearn import config_context
 from sklearn.model_selection import ShuffleSplit
 from sklearn.utils import Bunch
 
@@ -18,6 +19,8 @@ from skspeech.model_selection import (
     SpeakerShuffleSplit,
     cross_validate_speakers,
 )
+from skspeech.model_selection.evaluation import groups_for
+from skspeech.persistence import check_savable, save_model
 
 __all__ = ["DATASETS", "SPLITS", "evaluate", "make_model"]
 
@@ -169,8 +172,10 @@ def evaluate(
 
     Raises
     ------
-    ValueError, FileNotFoundError
-        If a name is unknown, or the corpus is not there.
+    ValueError, FileNotFoundError, FileExistsError
+        If a name is unknown, the corpus is not there, or the model's file is.
+    TypeError
+        If the model is to be saved and cannot be.
     """
     if report is not None:
         from skspeech.experiments.report import check_report
@@ -181,6 +186,8 @@ def evaluate(
     corpus = DATASETS[dataset](data_home)
     estimator = make_model(model, sample_rate=corpus.sample_rate, seed=seed)
     limit_epochs(estimator, max_epochs)
+    if save is not None:
+        check_savable(estimator)
     labels = np.asarray(corpus.target_names)[corpus.target]
     rows = cross_validate_speakers(
         estimator,
@@ -256,10 +263,6 @@ def _write_report(
 
 
 def _save(estimator: Any, corpus: Bunch, labels: np.ndarray, path: Any) -> None:
-    from sklearn import config_context
-
-    from skspeech.persistence import save_model
-
     with config_context(enable_metadata_routing=True):
-        estimator.fit(corpus.data, labels, groups=corpus.speakers)
+        estimator.fit(corpus.data, labels, **groups_for(estimator, "fit", corpus.speakers))
     save_model(estimator, path)

@@ -75,7 +75,7 @@ class Experiment:
         One sentence.
     load : callable
         ``load(data_home)`` gives a Bunch with ``data``, ``target``, ``target_names``, ``speakers``,
-        ``sample_rate`` and, for the rows, ``description``.
+        ``filenames``, ``sample_rate`` and, for the rows, ``description``.
     runs : sequence of Run
     published : mapping, default={}
         What the paper prints: by (protocol, model), by the name of a figure.
@@ -180,11 +180,15 @@ def run_experiment(
             "threads": os.environ.get("OMP_NUM_THREADS", "not set"),
             "command": command,
         }
-        found = _evaluate(
-            run, estimator, corpus, seed, ResultFile(path, columns=columns), n_jobs, verbose
-        )
+        file = ResultFile(path, columns=columns, data=_identity(corpus))
+        found = _evaluate(run, estimator, corpus, seed, file, n_jobs, verbose)
         rows += [{**columns, **row} for row in found]
     return rows
+
+
+def _identity(corpus: Bunch) -> str:
+    """Return what the recordings are, wherever the folder of the corpora lies."""
+    return ", ".join([corpus.description, str(corpus.sample_rate), *map(str, corpus.filenames)])
 
 
 def _chosen(

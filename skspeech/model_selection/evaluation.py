@@ -64,7 +64,7 @@ def cross_validate_speakers(
         Where each row is written as soon as its fold ends. Folds that are there already,
         with the same estimator, data, labels, speakers and split, are read and not computed
         again. Of recordings read on access the source (paths, say) is compared, not what is
-        in the files.
+        in the files; a ResultFile may say by `data` what they are.
     return_train_score : bool, default=False
         Whether ``train_wa`` is computed.
     verbose : int, default=0
@@ -113,7 +113,9 @@ def cross_validate_speakers(
     folds = list(_folds(LeaveOneGroupOut() if cv is None else cv, X, y, groups))
     _warn_of_shared_speakers(folds, groups)
     file = results if isinstance(results, ResultFile) or results is None else ResultFile(results)
-    keys = [""] * len(folds) if file is None else _keys(estimator, X, y, groups, folds)
+    keys = [""] * len(folds)
+    if file is not None:
+        keys = _keys(estimator, _identity(X) if file.data is None else file.data, y, groups, folds)
     found = {} if file is None else file.find()
     rows = {i: {**found[key], "fold": i} for i, key in enumerate(keys) if key in found}
     jobs = (
@@ -171,21 +173,28 @@ def _warn_of_shared_speakers(folds: list[tuple], groups: np.ndarray) -> None:
             return
 
 
-def _keys(estimator: Any, X: Any, y: np.ndarray, groups: np.ndarray, folds: list) -> list[str]:
+def _identity(X: Any) -> str:
+    """Return a hash of the recordings, or of what they are read from."""
+    from joblib import hash as content_hash
+
+    try:
+        return content_hash(X)
+    except Exception as error:  # what pickle raises depends on what it meets
+        raise ValueError(
+            f"X cannot be told from other data for the result file ({error}). Read recordings by "
+            "a function of a module, or by AudioLoader, or say what they are by "
+            "results=ResultFile(..., data=...)."
+        ) from error
+
+
+def _keys(estimator: Any, data: str, y: np.ndarray, groups: np.ndarray, folds: list) -> list[str]:
     """Return a hash of all that a fold's row comes from."""
     from joblib import hash as content_hash
 
     from skspeech import __version__
 
-    try:
-        data = content_hash(list(X) if isinstance(X, tuple) else X)
-    except Exception as error:  # what pickle raises depends on what it meets
-        raise ValueError(
-            f"X cannot be told from other data for the result file ({error}). Read recordings by "
-            "a function of a module, or by AudioLoader, or evaluate without results."
-        ) from error
-    shared = (__version__, content_hash(clone(estimator)), data, y.tolist(), groups.tolist())
-    prefix = content_hash(shared)
+    model = content_hash(clone(estimator))
+    prefix = content_hash((__version__, model, data, y.tolist(), groups.tolist()))
     return [content_hash((prefix, [part.tolist() for part in parts])) for parts in folds]
 
 
@@ -271,7 +280,7 @@ def _fit(
         rows = np.concatenate([train, validation])
         held = PredefinedSplit(np.repeat([-1, 0], [len(train), len(validation)]))
         fitted.set_params(**{f"{name}validation": held for name in names})
-    fitted.fit(_take(X, rows), y[rows], **_groups_for(fitted, "fit", groups[rows]))
+    fitted.fit(_take(X, rows), y[rows], **groups_for(fitted, "fit", groups[rows]))
     network = _network(fitted)
     held_out = [] if network is None else network.validation_.indices
     return fitted, rows[np.asarray(held_out, dtype=np.intp)]
@@ -294,7 +303,8 @@ def _network(fitted: Any) -> Any:
     return fitted if isinstance(fitted, NetworkClassifier) else None
 
 
-def _groups_for(estimator: Any, method: str, groups: np.ndarray) -> dict[str, np.ndarray]:
+def groups_for(estimator: Any, method: str, groups: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the groups as keyword where a method asks for them, with metadata routing on."""
     asked = get_routing_for_object(estimator).consumes(method, ["groups"])
     return {"groups": groups} if asked else {}
 
@@ -302,10 +312,10 @@ def _groups_for(estimator: Any, method: str, groups: np.ndarray) -> dict[str, np
 def _answer(fitted: Any, X: Any, groups: np.ndarray, rows: np.ndarray) -> tuple[Any, Any]:
     """Return the labels answered, and the posteriors where there are such."""
     recordings = _take(X, rows)
-    answer = fitted.predict(recordings, **_groups_for(fitted, "predict", groups[rows]))
+    answer = fitted.predict(recordings, **groups_for(fitted, "predict", groups[rows]))
     if not hasattr(fitted, "predict_proba"):
         return answer, None
-    asked = _groups_for(fitted, "predict_proba", groups[rows])
+    asked = groups_for(fitted, "predict_proba", groups[rows])
     return answer, fitted.predict_proba(recordings, **asked)
 
 

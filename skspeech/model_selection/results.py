@@ -51,6 +51,9 @@ class ResultFile:
     columns : mapping of str to str, default={}
         Columns that stand before the others, with what this evaluation writes into them: the
         name of a protocol, a seed, versions. They take no part in the key.
+    data : str or None, default=None
+        What the recordings are, so that the keys know them by this and not by a hash: a corpus
+        and its files' names stay the same where the folder is another.
 
     Raises
     ------
@@ -67,8 +70,11 @@ class ResultFile:
     []
     """
 
-    def __init__(self, path: Any, *, columns: Mapping[str, str] | None = None):
+    def __init__(
+        self, path: Any, *, columns: Mapping[str, str] | None = None, data: str | None = None
+    ):
         self.path = Path(path)
+        self.data = data
         self.columns = dict(columns or {})
         for name, text in self.columns.items():
             if name in FOLD_COLUMNS or not isinstance(text, str) or "\n" in text:

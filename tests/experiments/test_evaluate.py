@@ -119,3 +119,9 @@ def test_splits_keep_speakers_apart_except_the_random_one():
 def test_voice_prompts_come_with_the_package():
     corpus = DATASETS["voice-prompts"](None)
     assert len(set(corpus.speakers)) == 24, "what is said is kept apart, the voices are told"
+
+
+def test_a_model_that_cannot_be_saved_is_refused_before_anything_is_fitted(emodb):
+    with pytest.raises(TypeError, match="The step 'functiontransformer' is a FunctionTransformer"):
+        run(emodb, save=emodb / "model", results=emodb / "rows.csv")
+    assert not (emodb / "rows.csv").exists()

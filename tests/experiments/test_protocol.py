@@ -33,6 +33,7 @@ def corpus(data_home):
         target_names=np.array(["glad", "sad"]),
         speakers=np.repeat(["Ann", "Bob", "Cid", "Dan"], 6),
         sample_rate=8000,
+        filenames=np.arange(24),
         description=f"24 made up, {data_home}",
     )
 

@@ -17,6 +17,7 @@ from skspeech.exceptions import SpeakerWarning
 from skspeech.metrics import unweighted_accuracy
 from skspeech.model_selection import (
     LeaveOneSpeakerOut,
+    ResultFile,
     SpeakerShuffleSplit,
     ValidateOnTest,
     cross_validate_speakers,
@@ -264,6 +265,18 @@ def test_recordings_that_cannot_be_told_apart_are_refused(tmp_path):
         cross_validate_speakers(
             LogisticRegression(), lazy, Y, groups=SPEAKERS, results=tmp_path / "rows.csv"
         )
+
+
+def test_data_may_be_known_by_a_name(tmp_path):
+    lazy = RecordingSequence(X, lambda x: x)
+    file = ResultFile(tmp_path / "rows.csv", data="made up, 24 of 24")
+    rows = cross_validate_speakers(
+        LogisticRegression(), X, Y, groups=SPEAKERS, results=ResultFile(file.path, data=file.data)
+    )
+    assert (
+        cross_validate_speakers(LogisticRegression(), lazy, Y, groups=SPEAKERS, results=file)
+        == rows
+    )
 
 
 @pytest.mark.parametrize(
