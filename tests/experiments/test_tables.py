@@ -100,7 +100,7 @@ def test_a_search_shows_its_candidates():
     }
     rows = [
         row(
-            "cnn-lstm-2d-search",
+            "cnn-lstm-2d-tpe",
             "two-speakers",
             search=search,
             experiment="zhao2019-search",
