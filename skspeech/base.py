@@ -21,7 +21,7 @@ from skspeech.exceptions import ValidationWarning
 from skspeech.layers.standardized import Standardized
 from skspeech.recordings import features_kept_on_failure, validate_recordings
 from skspeech.tags import SpeechTags
-from skspeech.training.batches import Moments, Segments, survey
+from skspeech.training.batches import Segments, survey
 from skspeech.training.callbacks import BestEpoch, EpochHooks
 from skspeech.training.labels import (
     check_groups,
@@ -29,6 +29,7 @@ from skspeech.training.labels import (
     encode_labels,
     segment_weights,
 )
+from skspeech.training.moments import Moments
 from skspeech.training.net import (
     SpeechNet,
     WeightedCrossEntropy,

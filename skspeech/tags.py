@@ -105,9 +105,7 @@ def get_speech_tags(estimator: Any) -> SpeechTags:
     # a transformer that reads a bag gives the bag of its segments transformed
     gives_bags = output_kind is not None and any(tags.gives_bags for tags in found if tags)
     looks_across = any(tags.looks_across for tags in found if tags)
-    return replace(
-        first, output_kind=output_kind, gives_bags=gives_bags, looks_across=looks_across
-    )
+    return replace(first, output_kind=output_kind, gives_bags=gives_bags, looks_across=looks_across)
 
 
 def _tags_or_none(step: Any) -> SpeechTags | None:

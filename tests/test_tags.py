@@ -90,6 +90,17 @@ def test_bags_pass_through_a_pipeline():
     assert not get_speech_tags(make_pipeline(FixedDuration(), LogMelSpectrogram())).gives_bags
 
 
+def test_a_pipeline_looks_across_recordings_if_any_step_does():
+    class Crowd(LogMelSpectrogram):
+        def __speech_tags__(self):
+            return dataclasses.replace(super().__speech_tags__(), looks_across=True)
+
+    for steps in ([Crowd()], [FixedDuration(), Crowd(), CNNLSTM2DClassifier()]):
+        assert get_speech_tags(make_pipeline(*steps)).looks_across
+        assert get_speech_tags(make_pipeline(make_pipeline(*steps), DummyClassifier())).looks_across
+    assert not get_speech_tags(make_pipeline(FixedDuration(), LogMelSpectrogram())).looks_across
+
+
 @pytest.mark.parametrize(
     "estimator",
     [

@@ -1,13 +1,14 @@
 """Labels and groups as they come to ``fit``, and how much each recording weighs in the loss."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
-from skspeech.training.batches import Survey
+if TYPE_CHECKING:  # torch is not needed here
+    from skspeech.training.batches import Survey
 
 __all__ = ["check_groups", "class_shares", "encode_labels", "segment_weights"]
 
@@ -99,7 +100,7 @@ def class_shares(class_weight: Any, classes: np.ndarray, labels: np.ndarray) -> 
 
 
 def segment_weights(
-    found: Survey, labels: np.ndarray, shares: np.ndarray, trained: np.ndarray
+    found: "Survey", labels: np.ndarray, shares: np.ndarray, trained: np.ndarray
 ) -> np.ndarray:
     """Return the weight of each segment in the loss, 1 on average over the training part.
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skspeech.exceptions import RecordingError
-from skspeech.preprocessing import LogMelSpectrogram, spectrogram
+from skspeech.preprocessing import LogMelSpectrogram, _mel, _power
 from skspeech.recordings import RecordingSequence
 from skspeech.testing import small_instance
 
@@ -109,7 +109,7 @@ def test_blocks_of_any_size_answer_alike(monkeypatch, n_samples):
     X = voices(100, 9000, 2500, 511)
     log_mel = LogMelSpectrogram(n_fft=512, n_mels=35, hop_length=100)
     wanted = log_mel.transform(X)
-    monkeypatch.setattr(spectrogram, "_BLOCK_SAMPLES", n_samples)
+    monkeypatch.setattr(_power, "_BLOCK_SINGLES", n_samples)
     for found, other in zip(log_mel.transform(X), wanted, strict=True):
         assert_allclose(found, other, atol=1e-5)
 
@@ -162,9 +162,9 @@ def test_the_published_size():
 
 
 def test_filters_are_built_once_for_many_recordings():
-    spectrogram._mel_filters.cache_clear()
+    _mel.mel_filters.cache_clear()
     list(LogMelSpectrogram(n_fft=64, n_mels=4).transform(RecordingSequence(voices(9, 9, 9))))
-    assert spectrogram._mel_filters.cache_info().misses == 1
+    assert _mel.mel_filters.cache_info().misses == 1
 
 
 def test_torch_is_not_needed():

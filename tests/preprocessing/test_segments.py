@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from skspeech.exceptions import RecordingError
+from skspeech.preprocessing._segments import map_recordings, on_segments
+from skspeech.recordings import RecordingSequence, object_array
+
+
+def shout(recording):
+    if len(recording) == 1:
+        raise RecordingError("is short", "Lengthen it.")
+    return 2 * recording
+
+
+@pytest.mark.parametrize("form", [np.stack, object_array, RecordingSequence])
+def test_the_form_is_kept(form):
+    X = form([np.ones(3), np.arange(3)])
+    found = map_recordings(X, shout)
+    assert type(found) is type(X)
+    assert found.shape == X.shape
+    assert_array_equal(found[1], [0, 2, 4])
+
+
+def test_a_sequence_is_not_read():
+    lazy = map_recordings(RecordingSequence([np.ones(3), np.ones(1)]), shout)
+    assert_array_equal(lazy[0], [2, 2, 2])
+    with pytest.raises(RecordingError, match=r"^X\[1\] is short"):
+        lazy[1]
+
+
+def test_errors_name_the_recording():
+    with pytest.raises(RecordingError, match=r"^X\[2\] is short"):
+        map_recordings(object_array([np.ones(3), np.ones(2), np.ones(1)]), shout)
+
+
+@pytest.mark.parametrize("bag", [list, tuple])
+def test_bags_come_back_as_lists(bag):
+    found = on_segments(shout, bag([np.ones(3), np.ones(2)]))
+    assert [row.tolist() for row in found] == [[2, 2, 2], [2, 2]]
+    assert on_segments(shout, np.ones(2)).tolist() == [2, 2]
