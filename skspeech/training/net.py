@@ -1,6 +1,7 @@
 """The skorch net inside every estimator: how it trains, and how it answers."""
 
 import copy
+from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
@@ -22,7 +23,7 @@ from skspeech.training.batches import (
     collate,
 )
 from skspeech.training.callbacks import StopTraining
-from skspeech.training.population import measure_population
+from skspeech.training.population import measure_population, recent_batches
 
 __all__ = ["SpeechNet", "WeightedCrossEntropy", "make_optimizer", "resolve_device"]
 
@@ -122,7 +123,7 @@ class SpeechNet(NeuralNet):
         self.precision = precision
         self.shuffle_seed = 0  # each training has its own
         self.stop_requested = False
-        self.trained_on: Segments | None = None
+        self.recent: deque = recent_batches(1)
 
     def train(
         self,
@@ -149,14 +150,14 @@ class SpeechNet(NeuralNet):
             skorch callbacks of this training alone; none stays behind.
         """
         self.shuffle_seed, self.stop_requested, self.callbacks = seed, False, callbacks
-        self.trained_on = segments
+        self.recent = recent_batches(self.batch_size)
         try:
             self._initialize_callbacks()
             self.notify("on_train_begin", X=segments, y=None)
             with suppress(StopTraining):
                 self.fit_loop((segments, validation), epochs=max_epochs)
             if validation is None:
-                measure_population(self, segments)
+                measure_population(self, self.recent)
             self.notify("on_train_end", X=segments, y=None)
         finally:
             self._set_training(False)
@@ -166,8 +167,13 @@ class SpeechNet(NeuralNet):
     def run_single_epoch(self, iterator: Any, training: bool, **options: Any) -> None:
         """Pass over the batches; before the validation batches, let the network settle."""
         if not training and iterator is not None:
-            measure_population(self, self.trained_on)
+            measure_population(self, self.recent)
         super().run_single_epoch(iterator, training=training, **options)
+
+    def train_step(self, batch: Any, **options: Any) -> dict[str, Any]:
+        """Take one step on a batch, and remember the batch for a while."""
+        self.recent.append(batch[0])
+        return super().train_step(batch, **options)
 
     def notify(self, method_name: str, **options: Any) -> None:
         """Call a method of all callbacks; at the end of an epoch, stop if one asked for it."""
@@ -206,7 +212,7 @@ class SpeechNet(NeuralNet):
         self.lr, self.batch_size, self.precision, self.verbose = lr, batch_size, precision, verbose
 
     def _forget_training(self) -> None:
-        self.trained_on = None  # the recordings are not to travel with the net
+        self.recent = recent_batches(1)  # the recordings are not to travel with the net
         self.callbacks = []
         self.callbacks_: list = []
 

@@ -12,13 +12,14 @@ training is over; Y. Wu, J. Johnson, "Rethinking 'Batch' in BatchNorm", arXiv:21
 compares both ways.
 """
 
-from itertools import islice
+from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-__all__ = ["measure_population"]
+__all__ = ["measure_population", "recent_batches"]
 
 # Segments measured over, in no fewer batches than four. Each gives as many values to a channel as
 # it has bins and frames, so some hundred are plenty (our choice).
@@ -26,8 +27,13 @@ _N_SEGMENTS = 128
 _LEAST_BATCHES = 4
 
 
-def measure_population(net: Any, segments: Any) -> None:
-    """Let every batch normalisation average its mean and variance over batches of segments.
+def recent_batches(batch_size: int) -> deque:
+    """Return an empty queue that keeps as many of the last batches as are measured over."""
+    return deque(maxlen=max(_LEAST_BATCHES, -(-_N_SEGMENTS // batch_size)))
+
+
+def measure_population(net: Any, batches: Iterable[dict[str, torch.Tensor]]) -> None:
+    """Let every batch normalisation average its mean and variance over batches.
 
     Weights, gradients and random generators are left alone; of everything else the module is in
     evaluation mode, dropout included.
@@ -35,20 +41,18 @@ def measure_population(net: Any, segments: Any) -> None:
     Parameters
     ----------
     net : SpeechNet
-        Its ``module_`` is measured, in its ``batch_size``, device and precision.
-    segments : Segments
-        What it is trained on.
+        Its ``module_`` is measured, on its device and in its precision.
+    batches : iterable of dict
+        ``inputs`` and ``lengths``, as in training.
     """
     layers = [layer for layer in net.module_.modules() if isinstance(layer, _BatchNorm)]
     if not layers:
         return
     before = [layer.momentum for layer in layers]
     net._set_training(False)
-    n_batches = max(_LEAST_BATCHES, -(-_N_SEGMENTS // net.batch_size))
-    batches = islice(net.get_iterator(segments, training=True), n_batches)
     n_frames = 0
     try:
-        for batch, _ in batches:
+        for batch in batches:
             n_here = int(batch["lengths"].sum())
             n_frames += n_here
             for layer in layers:

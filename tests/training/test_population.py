@@ -46,7 +46,7 @@ def test_statistics_are_those_of_the_final_weights(validation):
 
 def test_the_weights_learnt_are_the_same(monkeypatch):
     wanted = dict(network(validation=None).fit(X, Y).module_.named_parameters())
-    monkeypatch.setattr(net_module, "measure_population", lambda net, segments: None)
+    monkeypatch.setattr(net_module, "measure_population", lambda net, batches: None)
     found = dict(network(validation=None).fit(X, Y).module_.named_parameters())
     for name, parameter in wanted.items():
         assert torch.equal(found[name], parameter), name
@@ -56,7 +56,7 @@ def test_layers_are_left_as_they_were():
     fitted = network().fit(X, Y)
     assert not any(module.training for module in fitted.module_.modules())
     assert {layer.momentum for layer in norms(fitted)} == {0.1}
-    assert fitted.net_.trained_on is None, "the recordings do not travel with the net"
+    assert not fitted.net_.recent, "the recordings do not travel with the net"
 
 
 def test_the_first_epochs_are_judged_as_what_they_are():
