@@ -9,7 +9,6 @@ of the ratios is `over_bare_loop` in the report.
 import copy
 import statistics
 import time
-from collections import deque
 
 import numpy as np
 import pytest
@@ -20,6 +19,7 @@ from skspeech.layers.standardized import Standardized
 from skspeech.models import CNNLSTM2DClassifier
 from skspeech.training.batches import LengthBucketSampler, Segments, collate, survey
 from skspeech.training.net import make_optimizer
+from skspeech.training.population import EpochSample
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -59,7 +59,7 @@ def ours(estimator, X, y):
 
 
 def settle(module, batches):
-    """Measure the statistics of batch normalisation as ours does: over the last 128 segments."""
+    """Measure the statistics of batch normalisation as ours does."""
     module.eval()
     norms = [layer for layer in module.modules() if hasattr(layer, "running_mean")]
     n_frames = 0
@@ -85,20 +85,19 @@ def bare(estimator, X, y):
             groups, lr=estimator.lr, optimizer="adam", weight_decay=estimator.weight_decay
         )
         batches = LengthBucketSampler(lengths, estimator.batch_size, seed=0)
-        recent = deque(maxlen=max(4, 128 // estimator.batch_size))
         start = time.process_time()
         module.train()
         for _ in range(estimator.max_epochs):
-            loss_sum = 0.0
+            loss_sum, sample = 0.0, EpochSample(len(batches), estimator.batch_size)
             for rows in batches:
                 batch = collate([X[i] for i in rows])
-                recent.append(batch)
+                sample.offer(batch)
                 optimizer.zero_grad()
                 loss = cross_entropy(module(batch["inputs"], batch["lengths"]), targets[rows])
                 loss.backward()
                 optimizer.step()
                 loss_sum += loss.item() * len(rows)
-        settle(module, recent)
+        settle(module, sample.batches)
         return time.process_time() - start, module
 
     return train

@@ -1,7 +1,6 @@
 """The skorch net inside every estimator: how it trains, and how it answers."""
 
 import copy
-from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
@@ -23,7 +22,7 @@ from skspeech.training.batches import (
     collate,
 )
 from skspeech.training.callbacks import StopTraining
-from skspeech.training.population import measure_population, recent_batches
+from skspeech.training.population import EpochSample, measure_population
 
 __all__ = ["SpeechNet", "WeightedCrossEntropy", "make_optimizer", "resolve_device"]
 
@@ -123,7 +122,7 @@ class SpeechNet(NeuralNet):
         self.precision = precision
         self.shuffle_seed = 0  # each training has its own
         self.stop_requested = False
-        self.recent: deque = recent_batches(1)
+        self.sample = EpochSample(0, 1)
 
     def train(
         self,
@@ -150,14 +149,13 @@ class SpeechNet(NeuralNet):
             skorch callbacks of this training alone; none stays behind.
         """
         self.shuffle_seed, self.stop_requested, self.callbacks = seed, False, callbacks
-        self.recent = recent_batches(self.batch_size)
         try:
             self._initialize_callbacks()
             self.notify("on_train_begin", X=segments, y=None)
             with suppress(StopTraining):
                 self.fit_loop((segments, validation), epochs=max_epochs)
             if validation is None:
-                measure_population(self, self.recent)
+                measure_population(self, self.sample.batches)
             self.notify("on_train_end", X=segments, y=None)
         finally:
             self._set_training(False)
@@ -166,13 +164,15 @@ class SpeechNet(NeuralNet):
 
     def run_single_epoch(self, iterator: Any, training: bool, **options: Any) -> None:
         """Pass over the batches; before the validation batches, let the network settle."""
-        if not training and iterator is not None:
-            measure_population(self, self.recent)
+        if training:
+            self.sample = EpochSample(len(iterator), self.batch_size)
+        elif iterator is not None:
+            measure_population(self, self.sample.batches)
         super().run_single_epoch(iterator, training=training, **options)
 
     def train_step(self, batch: Any, **options: Any) -> dict[str, Any]:
-        """Take one step on a batch, and remember the batch for a while."""
-        self.recent.append(batch[0])
+        """Take one step on a batch, and offer the batch to the sample that is measured."""
+        self.sample.offer(batch[0])
         return super().train_step(batch, **options)
 
     def notify(self, method_name: str, **options: Any) -> None:
@@ -212,7 +212,7 @@ class SpeechNet(NeuralNet):
         self.lr, self.batch_size, self.precision, self.verbose = lr, batch_size, precision, verbose
 
     def _forget_training(self) -> None:
-        self.recent = recent_batches(1)  # the recordings are not to travel with the net
+        self.sample = EpochSample(0, 1)  # the recordings are not to travel with the net
         self.callbacks = []
         self.callbacks_: list = []
 

@@ -12,14 +12,13 @@ training is over; Y. Wu, J. Johnson, "Rethinking 'Batch' in BatchNorm", arXiv:21
 compares both ways.
 """
 
-from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-__all__ = ["measure_population", "recent_batches"]
+__all__ = ["EpochSample", "measure_population"]
 
 # Segments measured over, in no fewer batches than four. Each gives as many values to a channel as
 # it has bins and frames, so some hundred are plenty (our choice).
@@ -27,9 +26,28 @@ _N_SEGMENTS = 128
 _LEAST_BATCHES = 4
 
 
-def recent_batches(batch_size: int) -> deque:
-    """Return an empty queue that keeps as many of the last batches as are measured over."""
-    return deque(maxlen=max(_LEAST_BATCHES, -(-_N_SEGMENTS // batch_size)))
+class EpochSample:
+    """Some of an epoch's batches, evenly spread over it, as they were trained on.
+
+    The last ones alone would be a few recordings where these are bags of many segments.
+
+    Parameters
+    ----------
+    n_batches, batch_size : int
+        Of the epoch.
+    """
+
+    def __init__(self, n_batches: int, batch_size: int):
+        wanted = max(_LEAST_BATCHES, -(-_N_SEGMENTS // batch_size))
+        self.step = max(1, n_batches // wanted)
+        self.n_seen = 0
+        self.batches: list[dict[str, torch.Tensor]] = []
+
+    def offer(self, batch: dict[str, torch.Tensor]) -> None:
+        """Keep a batch if it is its turn."""
+        if self.n_seen % self.step == 0:
+            self.batches.append(batch)
+        self.n_seen += 1
 
 
 def measure_population(net: Any, batches: Iterable[dict[str, torch.Tensor]]) -> None:

@@ -7,6 +7,7 @@ import torch
 from skspeech.models import CNNLSTM2DClassifier
 from skspeech.testing import make_labels, make_recordings
 from skspeech.training import net as net_module
+from skspeech.training.population import EpochSample
 
 X, Y = make_recordings("spectrogram", 24), make_labels(24)
 
@@ -56,7 +57,7 @@ def test_layers_are_left_as_they_were():
     fitted = network().fit(X, Y)
     assert not any(module.training for module in fitted.module_.modules())
     assert {layer.momentum for layer in norms(fitted)} == {0.1}
-    assert not fitted.net_.recent, "the recordings do not travel with the net"
+    assert not fitted.net_.sample.batches, "the recordings do not travel with the net"
 
 
 def test_the_first_epochs_are_judged_as_what_they_are():
@@ -65,3 +66,34 @@ def test_the_first_epochs_are_judged_as_what_they_are():
     data = [rng.normal(size=(5, 30)) + 3 * (label == "odd") for label in Y]
     fitted = network(validation="stratified", validation_fraction=0.25, lr=1e-2).fit(data, Y)
     assert fitted.history_[0]["valid_score"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("n_batches", "batch_size"), [(1, 32), (3, 32), (7, 32), (40, 32), (90, 4)]
+)
+def test_the_sample_is_spread_over_the_epoch(n_batches, batch_size):
+    sample = EpochSample(n_batches, batch_size)
+    for i in range(n_batches):
+        sample.offer({"i": i})
+    kept = [batch["i"] for batch in sample.batches]
+    assert len(kept) >= min(n_batches, 4, -(-128 // batch_size))
+    assert len(kept) <= 2 * max(4, 128 // batch_size)
+    assert len(set(np.diff(kept))) <= 1
+    assert n_batches - kept[-1] <= max(1, n_batches // 4)
+
+
+def test_a_bag_of_many_segments_is_not_all_that_is_measured():
+    seen = set()
+    bags = [[np.full((5, 20), i, np.float32) for _ in range(40)] for i in range(20)]
+
+    class Watched(EpochSample):
+        def offer(self, batch):
+            super().offer(batch)
+            seen.update(np.unique(self.batches[-1]["inputs"][..., 0].numpy()).tolist())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(net_module, "EpochSample", Watched)
+        network(validation=None, standardize=None, max_epochs=1, batch_size=32).fit(
+            bags, make_labels(20)
+        )
+    assert len(seen) > 10
