@@ -68,6 +68,9 @@ def _run(argv: Sequence[str] | None) -> int:
         return args.run(args) or 0
     except BrokenPipeError:  # for main: whoever read has seen enough
         raise
+    except KeyboardInterrupt:
+        print(f"{parser.prog}: stopped. What was written is there to go on with.", file=sys.stderr)
+        return 130
     except (OSError, TypeError, ValueError, MissingExtraError) as error:
         print(f"{parser.prog}: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -328,7 +331,8 @@ def _evaluate(commands: argparse._SubParsersAction) -> None:
         "--cv",
         default="speaker",
         metavar="SPLITS",
-        help="speaker, speaker-1-validation, two-speakers or random (default: %(default)s)",
+        help="speaker, speaker-1-validation, session, two-speakers or random "
+        "(default: %(default)s)",
     )
     _add_data_home(parser)
     _add_seed(parser)

@@ -67,6 +67,7 @@ def unweighted_accuracy(y_true: Any, y_pred: Any) -> float:
     """
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     check_consistent_length(y_true, y_pred)
+    unique_labels(y_true, y_pred)  # refuses to compare numbers with texts
     recalls = [np.mean(y_pred[y_true == label] == label) for label in np.unique(y_true)]
     return float(np.mean(recalls))
 
@@ -133,7 +134,8 @@ def confusion_percent(y_true: Any, y_pred: Any, *, labels: Any = None) -> np.nda
     Returns
     -------
     ndarray of float, shape (n_classes, n_classes)
-        Row i is what became of class i, and sums to 100; NaN for a class without recordings.
+        Row i is what became of class i. It sums to 100, or to less where answers are none of
+        `labels`; NaN for a class without recordings.
 
     Examples
     --------
@@ -142,9 +144,10 @@ def confusion_percent(y_true: Any, y_pred: Any, *, labels: Any = None) -> np.nda
     array([[ 50.,  50.],
            [  0., 100.]])
     """
+    y_true = np.asarray(y_true)
     labels = unique_labels(y_true, y_pred) if labels is None else np.asarray(labels)
     counts = confusion_matrix(y_true, y_pred, labels=labels)
-    totals = counts.sum(axis=1, keepdims=True)
+    totals = np.array([[np.count_nonzero(y_true == label)] for label in labels])
     return np.divide(100 * counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
 
 

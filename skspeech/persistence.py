@@ -39,7 +39,7 @@ _PIPELINE = {"class": "Pipeline", "distribution": "scikit-learn"}
 _NET_SETTINGS = ("batch_size", "lr", "precision", "verbose")
 # what belongs to a program and not to a model: whom to tell, and which metadata to route
 _LEFT_OUT = {"_metadata_request", "_parent_callback_ctx", "_skl_callbacks"}
-_MAX_LABEL = 2**20  # bytes
+_MAX_TEXTS = 2**24  # bytes of an array of texts
 _PLAIN = (type(None), bool, int, str)
 
 
@@ -411,8 +411,9 @@ class _Reader:
     def _array(self, content: list) -> np.ndarray:
         dtype, shape, items = content
         # a file that is small must not ask for much memory
-        if np.dtype(dtype).kind not in "OU" or np.dtype(dtype).itemsize > _MAX_LABEL:
-            raise ValueError(f"it holds text of type {dtype!r}.")
+        kind, size = np.dtype(dtype).kind, np.dtype(dtype).itemsize * len(items)
+        if kind not in "OU" or size > _MAX_TEXTS:
+            raise ValueError(f"it holds {len(items):,} texts of type {dtype!r}.")
         array = np.empty(len(items), dtype=dtype)
         array[:] = self.value(items)
         return array.reshape(shape)

@@ -270,6 +270,16 @@ class TestExperiment:
             "honest    net    Ann Bob        7           0.500  0.250",
         ]
 
+    def test_ctrl_c_is_one_line(self, monkeypatch, capsys):
+        from skspeech.experiments import protocol
+
+        def run_experiment(name, **options):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(protocol, "run_experiment", run_experiment)
+        assert cli.main(["experiment", "zhao2019-emodb"]) == 130
+        assert capsys.readouterr().err.startswith("skspeech: stopped.")
+
     def test_unknown_name_is_one_line(self, capsys):
         assert cli.main(["experiment", "zhao"]) == 2
         assert "there are zhao2019-emodb, zhao2019-iemocap" in capsys.readouterr().err

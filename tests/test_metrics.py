@@ -94,3 +94,13 @@ def test_scorers_go_into_cross_validate():
     assert plain["test_ua"].mean() == 0.5
     assert plain["test_auc"].mean() == 0.5
     assert cross_validate(LogisticRegression(), X, y, scoring=SCORERS)["test_auc"].min() > 0.9
+
+
+def test_confusion_knows_of_answers_that_are_no_labels():
+    found = confusion_percent(["a", "a", "a", "b"], ["a", "c", "c", "b"], labels=["a", "b"])
+    np.testing.assert_allclose(found, [[100 / 3, 0], [0, 100]])
+
+
+def test_numbers_are_not_compared_with_texts():
+    with pytest.raises(ValueError, match="Mix of label input types"):
+        unweighted_accuracy([1, 2], ["1", "2"])

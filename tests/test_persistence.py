@@ -458,7 +458,7 @@ class TestRefusedToLoad:
             said["model"]["steps"][-1][1]["state"]["classes_"]["array"][0] = "<U100000000"
 
         rewrite(saved, manifest=change)
-        with pytest.raises(ValueError, match="text of type"):
+        with pytest.raises(ValueError, match="2 texts of type"):
             load_model(saved)
 
     def test_cache(self, saved):

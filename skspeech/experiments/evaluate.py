@@ -15,11 +15,12 @@ from skspeech.experiments.baselines import mfcc_svc
 from skspeech.experiments.protocol import limit_epochs
 from skspeech.metrics import confusion_percent, unweighted_accuracy, weighted_accuracy
 from skspeech.model_selection import (
+    LeaveOneSessionOut,
     LeaveOneSpeakerOut,
     SpeakerShuffleSplit,
     cross_validate_speakers,
 )
-from skspeech.model_selection.evaluation import groups_for
+from skspeech.model_selection.fold import groups_for
 from skspeech.persistence import check_savable, save_model
 
 __all__ = ["DATASETS", "SPLITS", "evaluate", "make_model"]
@@ -38,7 +39,8 @@ def _voice_prompts(data_home: Any) -> Any:
     from skspeech.datasets import load_voice_prompts
 
     prompts: Any = load_voice_prompts()
-    prompts.speakers = prompts.prompts  # the classes are the voices: what is said is kept apart
+    # the classes are the voices: what is said is kept apart
+    prompts.speakers, prompts.group = prompts.prompts, "prompt"
     return prompts
 
 
@@ -56,12 +58,21 @@ DATASETS: Mapping[str, Callable[[Any], Any]] = {
     "voice-prompts": _voice_prompts,
 }
 
-#: What ``--cv`` takes.
-SPLITS: Mapping[str, Callable[[int], Any]] = {
-    "speaker": lambda seed: LeaveOneSpeakerOut(),
-    "speaker-1-validation": lambda seed: LeaveOneSpeakerOut(n_validation=1),
-    "two-speakers": lambda seed: SpeakerShuffleSplit(n_test=2, random_state=seed),
-    "random": lambda seed: ShuffleSplit(1, test_size=0.2, random_state=seed),
+
+def _sessions(seed: int, corpus: Any) -> LeaveOneSessionOut:
+    if "sessions" not in corpus:
+        raise ValueError("This corpus has no sessions; choose another cv, such as speaker.")
+    pairs = zip(corpus.speakers.tolist(), corpus.sessions.tolist(), strict=True)
+    return LeaveOneSessionOut(sessions=dict(pairs))
+
+
+#: What ``--cv`` takes: functions of the seed and the corpus.
+SPLITS: Mapping[str, Callable[[int, Any], Any]] = {
+    "speaker": lambda seed, corpus: LeaveOneSpeakerOut(),
+    "speaker-1-validation": lambda seed, corpus: LeaveOneSpeakerOut(n_validation=1),
+    "session": _sessions,
+    "two-speakers": lambda seed, corpus: SpeakerShuffleSplit(n_test=2, random_state=seed),
+    "random": lambda seed, corpus: ShuffleSplit(1, test_size=0.2, random_state=seed),
 }
 
 
@@ -181,8 +192,8 @@ def evaluate(
         from skspeech.experiments.report import check_report
 
         check_report(report)
-    if save is not None and Path(save).exists():
-        raise FileExistsError(f"{save} is there already. Remove it, or save to another file.")
+    if save is not None:
+        _check_place(Path(save))
     corpus = DATASETS[dataset](data_home)
     estimator = make_model(model, sample_rate=corpus.sample_rate, seed=seed)
     limit_epochs(estimator, max_epochs)
@@ -194,12 +205,13 @@ def evaluate(
         corpus.data,
         labels,
         groups=corpus.speakers,
-        cv=SPLITS[cv](seed),
+        cv=SPLITS[cv](seed, corpus),
         n_jobs=n_jobs,
         results=results,
         verbose=verbose,
     )
-    _print_rows(rows, stream)
+    group = corpus.get("group", "speaker")
+    _print_rows(rows, group, stream)
     if report is not None:
         _write_report(report, corpus, rows, estimator, dataset, model, cv, seed, command)
         print(f"Report: {report}", file=stream)
@@ -209,8 +221,17 @@ def evaluate(
     return rows
 
 
-def _print_rows(rows: list[dict[str, Any]], stream: TextIO) -> None:
-    print(f"{'fold':>4} {'test':>5} {'WA':>6} {'UA':>6} {'AUC':>6} epochs  speakers", file=stream)
+def _check_place(path: Path) -> None:
+    """Refuse a file for the model that could not be written in the end."""
+    if path.exists():
+        raise FileExistsError(f"{path} is there already. Remove it, or save to another file.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} is to lie in a folder that is not there. Make it first.")
+
+
+def _print_rows(rows: list[dict[str, Any]], group: str, stream: TextIO) -> None:
+    header = f"{'fold':>4} {'test':>5} {'WA':>6} {'UA':>6} {'AUC':>6} epochs  {group}s"
+    print(header, file=stream)
     for row in rows:
         auc = "" if row["auc"] is None else f"{row['auc']:.3f}"
         epochs = "" if row["n_epochs"] is None else row["n_epochs"]
@@ -256,6 +277,7 @@ def _write_report(
         speakers=corpus.speakers,
         filenames=corpus.filenames,
         descr=corpus.DESCR,
+        group=corpus.get("group", "speaker"),
         settings={"dataset": dataset, "model": model, "splits": cv, "estimator": repr(estimator)},
         seed=seed,
         command=command,

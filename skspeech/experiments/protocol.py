@@ -180,15 +180,19 @@ def run_experiment(
             "threads": os.environ.get("OMP_NUM_THREADS", "not set"),
             "command": command,
         }
-        file = ResultFile(path, columns=columns, data=_identity(corpus))
+        file = ResultFile(path, columns=columns, data=_identity(corpus, run, seed))
         found = _evaluate(run, estimator, corpus, seed, file, n_jobs, verbose)
         rows += [{**columns, **row} for row in found]
     return rows
 
 
-def _identity(corpus: Bunch) -> str:
-    """Return what the recordings are, wherever the folder of the corpora lies."""
-    return ", ".join([corpus.description, str(corpus.sample_rate), *map(str, corpus.filenames)])
+def _identity(corpus: Bunch, run: Run, seed: int) -> str:
+    """Return what a run is of, wherever the folder of the corpora lies.
+
+    Models that know no seed have rows of their own for each seed, too: they belong to its table.
+    """
+    facts = [run.protocol, run.model, seed, corpus.description, corpus.sample_rate]
+    return ", ".join(map(str, [*facts, *corpus.filenames]))
 
 
 def _chosen(

@@ -63,11 +63,25 @@ def _runs(experiment: Experiment, rows: Rows) -> list[Rows]:
             order.index((row["protocol"], row["model"])),
             row["settings"],
             int(row["seed"]),
+            # rows of other data or versions are another run, and never pooled with these
+            *(row[name] for name in ("data", "versions", "threads")),
             row["fold"],
         )
 
-    ordered = sorted(rows, key=place)
-    return [list(run) for _, run in groupby(ordered, key=lambda row: place(row)[:3])]
+    for row in rows:
+        if (row["protocol"], row["model"]) not in order:
+            raise ValueError(
+                f"The experiment has no run {row['protocol']}, {row['model']}; the rows are of "
+                "another version of it."
+            )
+    runs: list[Rows] = [
+        list(run) for _, run in groupby(sorted(rows, key=place), key=lambda row: place(row)[:-1])
+    ]
+    for run in runs:
+        folds = [row["fold"] for row in run]
+        if len(set(folds)) < len(folds):
+            raise ValueError(f"{_title(run)}: a fold is there twice. Remove the older row.")
+    return runs
 
 
 def _published_table(runs: list[Rows], experiment: Experiment) -> str:
@@ -159,7 +173,8 @@ def _search_table(run: Rows) -> str:
         for i, (candidate, score) in enumerate(row["search"]["candidates"]):
             chosen = f"chosen; test WA {100 * row['wa']:.1f}" if i == row["search"]["best"] else ""
             cells = [
-                f"{value:g}" if isinstance(value, float) else value for value in candidate.values()
+                f"{value:g}" if isinstance(value, float) else str(value)
+                for value in candidate.values()
             ]
             lines.append([*cells, "" if score is None else f"{100 * score:.1f}", chosen])
     header = (*names, "validation accuracy", "")

@@ -3,9 +3,9 @@
 import csv
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,8 @@ class ResultFile:
     """A CSV file with a row a fold, written as the folds end.
 
     Each row has a key, a hash of what it was computed from; a fold whose key is there is not
-    computed again. A row that a kill cut short is dropped at the next opening.
+    computed again. A row that a kill cut short is passed over, and cut off before the next one
+    is written. One evaluation at a time may write.
 
     Parameters
     ----------
@@ -103,31 +104,36 @@ class ResultFile:
         row : mapping
             With the columns of :data:`FOLD_COLUMNS`.
         """
-        new = not self.path.exists() or self.path.stat().st_size == 0
-        with self.path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            if new:
+        line = StringIO()
+        writer = csv.writer(line, lineterminator="\n")
+        with self.path.open("ab+") as file:
+            _cut_off_half_a_row(file)
+            if file.tell() == 0:
                 writer.writerow([*self.columns, *FOLD_COLUMNS])
-            cells = (_cell(row[name]) for name in FOLD_COLUMNS)
-            writer.writerow([*self.columns.values(), *cells])
+            writer.writerow([*self.columns.values(), *(_cell(row[name]) for name in FOLD_COLUMNS)])
+            file.write(line.getvalue().encode())
             file.flush()
             os.fsync(file.fileno())
 
     def _check_header(self) -> None:
-        """Refuse another table's file; cut off a row that has no end, for no cell holds one."""
-        header = ",".join([*self.columns, *FOLD_COLUMNS]).encode() + b"\n"
-        with self.path.open("rb+") as file:
+        """Refuse the file of another table."""
+        header = ",".join([*self.columns, *FOLD_COLUMNS])
+        with self.path.open("rb") as file:
             first = file.readline()
-            if first != header and not (header.startswith(first) and file.read(1) == b""):
-                raise ValueError(
-                    f"{self.path} is no table of these results: it begins with {first[:60]!r}. "
-                    "Write into another file."
-                )
-            file.seek(0)
-            content = file.read()
-            whole = content.rfind(b"\n") + 1
-            if whole < len(content):
-                file.truncate(whole)
+            whole = first.endswith(b"\n")
+        found = first.decode(errors="replace").rstrip("\r\n")
+        if found != header and (whole or not header.startswith(found)):
+            raise ValueError(
+                f"{self.path} is no table of these results: it begins with {found[:60]!r}. "
+                "Write into another file."
+            )
+
+
+def _cut_off_half_a_row(file: Any) -> None:
+    """Cut off what a killed process left behind the last end of a line: no cell holds one."""
+    file.seek(0)
+    file.truncate(file.read().rfind(b"\n") + 1)
+    file.seek(0, os.SEEK_END)
 
 
 def read_results(path: Any) -> list[dict[str, Any]]:
@@ -145,10 +151,13 @@ def read_results(path: Any) -> list[dict[str, Any]]:
     Raises
     ------
     ValueError
-        If a line is no row of an evaluation; it is named.
+        If a line is no row of an evaluation; it is named. A last line without an end is passed
+        over.
     """
-    with Path(path).open(newline="", encoding="utf-8") as file, _long_cells():
-        reader = csv.DictReader(file)
+    text = Path(path).read_text(encoding="utf-8")
+    whole = StringIO(text[: text.rfind("\n") + 1])
+    with _long_cells():
+        reader = csv.DictReader(whole)
         return [_parse(cells, f"{path}, line {reader.line_num},") for cells in reader]
 
 
@@ -170,7 +179,7 @@ def _cell(value: Any) -> str:
 @contextmanager
 def _long_cells() -> Iterator[None]:
     """Let a cell be longer than csv's 131,072 characters: posteriors are."""
-    before = csv.field_size_limit(sys.maxsize)
+    before = csv.field_size_limit(2**31 - 1)
     try:
         yield
     finally:

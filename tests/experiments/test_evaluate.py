@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 import soundfile
+from sklearn.utils import Bunch
 
 from skspeech.datasets import make_emotional_speech
 from skspeech.experiments import evaluate as module
@@ -107,11 +108,12 @@ def test_a_class_without_a_pipeline_is_said(monkeypatch):
 
 def test_splits_keep_speakers_apart_except_the_random_one():
     speakers = np.repeat(list("abcd"), 5)
+    corpus = Bunch(speakers=speakers, sessions=np.repeat([1, 2], 10))
     for name, make in SPLITS.items():
         groups = None if name == "random" else speakers
         shared = [
             set(speakers[train]) & set(speakers[test])
-            for train, test in make(0).split(speakers, None, groups)
+            for train, test in make(0, corpus).split(speakers, None, groups)
         ]
         assert any(shared) == (name == "random")
 
@@ -125,3 +127,13 @@ def test_a_model_that_cannot_be_saved_is_refused_before_anything_is_fitted(emodb
     with pytest.raises(TypeError, match="The step 'functiontransformer' is a FunctionTransformer"):
         run(emodb, save=emodb / "model", results=emodb / "rows.csv")
     assert not (emodb / "rows.csv").exists()
+
+
+def test_a_folder_that_is_not_there_is_refused_before_anything_is_fitted(emodb):
+    with pytest.raises(FileNotFoundError, match="Make it first"):
+        run(emodb, save=emodb / "deeper" / "model")
+
+
+def test_a_corpus_without_sessions_is_said(emodb):
+    with pytest.raises(ValueError, match="no sessions; choose another cv"):
+        run(emodb, cv="session")

@@ -117,7 +117,11 @@ def test_a_search_shows_its_candidates():
 
 
 def test_commands_seeds_data_and_versions_are_named():
-    text = experiment_tables([row("mfcc-svc"), row("mfcc-svc", seed="1", data="EmoDB, all")])
+    text = experiment_tables([row("mfcc-svc"), row("mfcc-svc", data="EmoDB, all")])
+    assert (
+        len([line for line in lines(text) if line[:2] == ["leave-one-speaker-out", "mfcc-svc"]])
+        == 2
+    )
     assert "--data-home DIR --seed 0 --resume" in text
     assert "Data: EmoDB, 3 of 535; EmoDB, all. Versions: torch 2." in text
 
@@ -125,3 +129,13 @@ def test_commands_seeds_data_and_versions_are_named():
 def test_rows_of_two_experiments_are_not_mixed():
     with pytest.raises(ValueError, match="rows of 2 experiments"):
         experiment_tables([row("mfcc-svc"), row("mfcc-svc", experiment="zhao2019-iemocap")])
+
+
+def test_a_fold_that_is_there_twice_is_refused():
+    with pytest.raises(ValueError, match=r"mfcc-svc, seed 0: a fold is there twice"):
+        experiment_tables([row("mfcc-svc"), row("mfcc-svc")])
+
+
+def test_rows_of_a_run_that_is_no_more_are_named():
+    with pytest.raises(ValueError, match="no run leave-one-speaker-out, cnn"):
+        experiment_tables([row("cnn")])
