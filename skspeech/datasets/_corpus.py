@@ -37,7 +37,8 @@ class Corpus(NamedTuple):
     digests : mapping, default={}
         Of speakers whose recordings we know, what :func:`samples_digest` gives.
     copies : mapping, default={}
-        From names of recordings to those of others with the same samples.
+        From names of recordings to those of others that are published with the same samples; they
+        are left out where the files have the same.
     """
 
     name: str
@@ -81,12 +82,16 @@ def fetch_files(
         If a sound file in the folder is not the corpus', or one is there twice.
     """
     folder = data_home_path(data_home) / corpus.folder
-    found = find_sounds(folder, corpus.filename, corpus.name, corpus.passed_over)
+    found = _find(corpus, folder)
     if not found:
         _download(corpus, folder, download_if_missing)
-        found = find_sounds(folder, corpus.filename, corpus.name, corpus.passed_over)
-    there = {path.stem for path, _ in found}
-    copies = {copy for copy, original in corpus.copies.items() if original in there}
+        found = _find(corpus, folder)
+    there = {path.stem: path for path, _ in found}
+    copies = {
+        copy
+        for copy, original in corpus.copies.items()
+        if {copy, original} <= set(there) and _hold_the_same(there[copy], there[original])
+    }
     kept = [(path, match) for path, match in found if path.stem not in copies]
     return Files(
         paths=[path for path, _ in kept],
@@ -95,6 +100,22 @@ def fetch_files(
         dropped=[_inside(folder, path) for path, _ in found if path.stem in copies],
         n_missing=corpus.n_recordings - len(found),
     )
+
+
+def _find(corpus: Corpus, folder: Path) -> list[tuple[Path, re.Match[str]]]:
+    return find_sounds(folder, corpus.filename, corpus.name, corpus.passed_over)
+
+
+def _hold_the_same(path: Path, other: Path) -> bool:
+    """Whether two files have the same samples; one that cannot be read is named when it is read."""
+    import soundfile
+
+    try:
+        samples, rate = soundfile.read(os.fspath(path))
+        others, other_rate = soundfile.read(os.fspath(other))
+    except (OSError, RuntimeError, ValueError):
+        return False
+    return rate == other_rate and np.array_equal(samples, others)
 
 
 def _inside(folder: Path, path: Path) -> str:
@@ -117,6 +138,8 @@ def _download(corpus: Corpus, folder: Path, allowed: bool) -> None:
     try:
         fetch_archive(corpus.archive, folder / corpus.unpack_to, verify)
     except OSError as error:
+        if _find(corpus, folder):  # another process has fetched it meanwhile
+            return
         raise OSError(f"{absent}, and the download failed: {error}. {by_hand}") from error
 
 
@@ -143,12 +166,16 @@ def check_sounds(corpus: Corpus, paths: list[Path]) -> None:
 
 def describe(corpus: Corpus, files: Files) -> str:
     """Return the description of a corpus, which says how much of it is there."""
-    descr = read_descr(corpus.descr)
-    if not files.n_missing:
+    return with_missing(read_descr(corpus.descr), corpus.n_recordings, files.n_missing)
+
+
+def with_missing(descr: str, n_recordings: int, n_missing: int, kind: str = "") -> str:
+    """Return a description that says how many of the (selected) recordings are missing, if any."""
+    if not n_missing:
         return descr
     return (
-        f"{descr}\nOnly {corpus.n_recordings - files.n_missing:,} of the {corpus.n_recordings:,} "
-        f"recordings were found: {files.n_missing:,} are missing.\n"
+        f"{descr}\nOnly {n_recordings - n_missing:,} of the {n_recordings:,} {kind}recordings were "
+        f"found: {n_missing:,} are missing.\n"
     )
 
 

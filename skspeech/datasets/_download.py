@@ -5,12 +5,14 @@ import hashlib
 import os
 import re
 import shutil
+import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import quote, unquote, urlsplit
 from urllib.request import Request, urlopen
@@ -53,13 +55,14 @@ def fetch_archive(
 
     A download that is cut off leaves ``<name>.<version>.part`` beside the folder and is continued
     by the next call, if the server still has that version and sends parts of files; otherwise it
-    begins again. Nothing else is left of what fails.
+    begins again. Nothing else is left of what fails, not even folders that were made. Who fetches
+    into a folder that another thread or process is fetching into waits, and takes what that got.
 
     Parameters
     ----------
     archive : Archive
     folder : Path
-        Absent or empty; made with its parents.
+        Absent or empty but for hidden files, which stay in it; made with its parents.
     verify : callable or None, default=None
         Gets the unpacked files before they take their place, and raises an OSError where they
         are not what they should be.
@@ -70,8 +73,24 @@ def fetch_archive(
         If the server cannot be reached, the connection breaks, the checksum is wrong, or the file
         is no archive, a damaged one, or one that would write outside the folder.
     """
-    if folder.is_dir() and any(folder.iterdir()):
+    if _is_filled(folder):
         raise FileExistsError(f"{folder} holds other files: move them away")
+    made = [parent for parent in folder.parents if not parent.exists()]
+    try:
+        with _alone(folder):
+            if not _is_filled(folder):  # by whom we waited for
+                _fetch(archive, folder, verify)
+    finally:
+        with suppress(OSError):  # a folder that is not empty, and so those above it
+            for parent in made:
+                parent.rmdir()
+
+
+def _is_filled(folder: Path) -> bool:
+    return folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
+
+
+def _fetch(archive: Archive, folder: Path, verify: Callable[[list[Path]], None] | None) -> None:
     path = _download(archive, folder.parent)
     unpacking = folder.with_name(f".{folder.name}.unpacking")
     shutil.rmtree(unpacking, ignore_errors=True)  # of a process that was killed
@@ -80,17 +99,68 @@ def fetch_archive(
         if verify is not None:
             verify(unpacked)
         if folder.is_dir():
+            for hidden in folder.iterdir():
+                hidden.rename(unpacking / hidden.name)
             folder.rmdir()
         unpacking.rename(folder)
     except _DAMAGED as error:
-        path.unlink()
+        path.unlink(missing_ok=True)
         raise OSError(f"{path.name} is no archive that can be read: {error}") from error
     except Exception:  # not KeyboardInterrupt: the archive is complete and is used next time
-        path.unlink()
+        path.unlink(missing_ok=True)
         raise
     finally:
         shutil.rmtree(unpacking, ignore_errors=True)
-    path.unlink()
+    path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other thread or process fetches into a folder, and keep the others waiting.
+
+    The system takes the lock from a process that ends, however it ends. Where a file system has no
+    locks, nobody waits.
+    """
+    path = folder.with_name(f".{folder.name}.lock")
+    file = _locked(path)
+    try:
+        yield
+    finally:
+        if sys.platform == "win32":  # which removes no open file
+            file.close()
+        with suppress(OSError):
+            path.unlink()
+        file.close()
+
+
+def _locked(path: Path) -> IO[bytes]:
+    """Open and lock a file that its last holder may remove meanwhile."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file = path.open("ab")
+        except FileNotFoundError:  # who failed has removed the folder
+            continue
+        with suppress(OSError):
+            _lock(file)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        file.close()
+
+
+def _lock(file: IO[bytes]) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        while True:
+            with suppress(OSError):  # after ten seconds
+                msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+                return
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _download(archive: Archive, folder: Path) -> Path:

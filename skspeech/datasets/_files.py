@@ -37,7 +37,7 @@ def find_sounds(
 ) -> list[tuple[Path, re.Match[str]]]:
     """Return the sound files below a folder, in order of their names, and these taken apart.
 
-    Hidden files and files of other types are passed over.
+    Hidden files, files of other types, folders and links to nothing are passed over.
 
     Parameters
     ----------
@@ -59,6 +59,8 @@ def find_sounds(
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
         if path.suffix.lower() not in SUFFIXES or any(part.startswith(".") for part in parts):
+            continue
+        if not path.is_file():
             continue
         if passed_over is not None and passed_over.fullmatch(path.stem):
             continue

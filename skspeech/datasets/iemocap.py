@@ -1,15 +1,16 @@
 """IEMOCAP: ten actors in pairs, improvised and scripted dialogues (by a licence with USC)."""
 
+import operator
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.utils import Bunch
 
-from skspeech.datasets._corpus import read_waveforms
+from skspeech.datasets._corpus import read_waveforms, with_missing
 from skspeech.datasets._files import read_descr
 from skspeech.recordings import RecordingSequence
 
@@ -136,7 +137,10 @@ def load_iemocap(
         missing : list of str
             The selected files that are not there; they are left out of everything above.
         n_missing : int
-            How many these are.
+            How many these are; ``DESCR`` tells, too.
+        dropped : list of str
+            The selected utterances that the evaluations list more than once, the same each time;
+            they are loaded once.
         sample_rate : int
             16000 Hz.
         DESCR : str
@@ -151,8 +155,8 @@ def load_iemocap(
         If a session that was asked for has no evaluations in `folder`, or none of the selected
         files is there.
     ValueError
-        If a parameter is none of the above, a file of evaluations cannot be understood, or no
-        utterance meets the selection.
+        If a parameter is none of the above, a file of evaluations cannot be understood, an
+        utterance is listed twice and not the same each time, or no utterance meets the selection.
 
     Notes
     -----
@@ -178,16 +182,20 @@ def load_iemocap(
     >>> iemocap.target_names[iemocap.target], iemocap.speakers
     (array(['neutral'], dtype='<U9'), array(['Ses01M'], dtype='<U6'))
     """
-    emotions = _check_selection(emotions, dialogs, agreement, sessions)
+    emotions, sessions = _check_selection(emotions, dialogs, agreement, sessions)
     root = Path(folder).expanduser().absolute()
-    selected = [
-        utterance
-        for session in sorted(set(sessions))
-        for utterance in _read_session(root, session)
-        if utterance.emotion in emotions
-        and (dialogs == "all" or utterance.improvised == (dialogs == "improvised"))
-        and (agreement == "majority" or utterance.unanimous)
-    ]
+
+    def is_selected(utterance: _Utterance) -> bool:
+        return (
+            utterance.emotion in emotions
+            and (dialogs == "all" or utterance.improvised == (dialogs == "improvised"))
+            and (agreement == "majority" or utterance.unanimous)
+        )
+
+    utterances, repeated = _once(
+        utterance for session in sessions for utterance in _read_session(root, session)
+    )
+    selected = list(filter(is_selected, utterances))
     if not selected:
         raise ValueError(
             f"No utterance in {root} meets the selection: emotions {', '.join(emotions)}; "
@@ -219,20 +227,21 @@ def load_iemocap(
         filenames=np.array([_filename(utterance) for utterance in kept]),
         missing=missing,
         n_missing=len(missing),
+        dropped=[utterance.name for utterance in repeated if is_selected(utterance)],
         sample_rate=SAMPLE_RATE,
-        DESCR=read_descr("iemocap"),
+        DESCR=with_missing(read_descr("iemocap"), len(selected), len(missing), "selected "),
     )
 
 
 def _check_selection(
     emotions: Sequence[str], dialogs: str, agreement: str, sessions: Sequence[int]
-) -> list[str]:
-    """Return the emotions as a list."""
+) -> tuple[list[str], list[int]]:
+    """Return the emotions, and the sessions in ascending order."""
     known = sorted(EMOTIONS.values())
-    if isinstance(emotions, str):
+    if isinstance(emotions, str) or not isinstance(emotions, Iterable):
         raise ValueError(f"emotions must be a sequence of names, got {emotions!r}.")
     names = list(emotions)
-    if not names or len(set(names)) < len(names) or set(names) - set(known):
+    if not names or any(names.count(name) > 1 or name not in known for name in names):
         raise ValueError(
             f"emotions must name at least one of {', '.join(known)}, each once; got {names}."
         )
@@ -240,13 +249,39 @@ def _check_selection(
         raise ValueError(f"dialogs must be 'improvised', 'scripted' or 'all', got {dialogs!r}.")
     if agreement not in ("majority", "complete"):
         raise ValueError(f"agreement must be 'majority' or 'complete', got {agreement!r}.")
-    if not len(sessions) or set(sessions) - set(SESSIONS):
-        raise ValueError(f"sessions must be at least one of 1 to 5, got {sessions!r}.")
-    return names
+    return names, _check_sessions(sessions)
+
+
+def _check_sessions(sessions: Sequence[int]) -> list[int]:
+    try:
+        numbers = {operator.index(session) for session in sessions}
+    except TypeError:
+        numbers = set()
+    booleans = numbers and any(isinstance(session, bool) for session in sessions)
+    if not numbers or booleans or numbers - set(SESSIONS):
+        raise ValueError(
+            f"sessions must be a sequence of at least one of the numbers 1 to 5, got {sessions!r}."
+        )
+    return sorted(numbers)
 
 
 def _filename(utterance: _Utterance) -> str:
     return f"Session{utterance.session}/sentences/wav/{utterance.dialog}/{utterance.name}.wav"
+
+
+def _once(utterances: Iterable[_Utterance]) -> tuple[list[_Utterance], list[_Utterance]]:
+    """Return each utterance once, and those that are repeated."""
+    kept: dict[str, _Utterance] = {}
+    repeated = []
+    for utterance in utterances:
+        if kept.setdefault(utterance.name, utterance) != utterance:
+            raise ValueError(
+                f"The evaluations of session {utterance.session} list {utterance.name} twice, with "
+                f"different labels or evaluations (see {utterance.dialog}.txt). Restore the file."
+            )
+        if kept[utterance.name] is not utterance:
+            repeated.append(utterance)
+    return list(kept.values()), repeated
 
 
 def _read_session(root: Path, session: int) -> Iterator[_Utterance]:

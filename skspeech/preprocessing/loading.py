@@ -27,7 +27,8 @@ SILENCE = 0.1
 class AudioLoader(RecordingTransformer):
     """Read audio files when their waveforms are asked for, and keep none.
 
-    WAV, FLAC, Ogg (Vorbis and Opus), MP3 and what else libsndfile reads; channels are averaged.
+    WAV (RF64 and W64, too), FLAC, Ogg (Vorbis and Opus), MP3, AIFF, AU and NIST SPHERE; channels
+    are averaged.
     ``transform`` opens nothing: it gives a :class:`~skspeech.recordings.RecordingSequence`, which
     reads a file each time its waveform is asked for. Later transformers answer that with another
     one and networks read it batch by batch, so that a corpus of any size never stands in memory.
@@ -49,10 +50,16 @@ class AudioLoader(RecordingTransformer):
     the time of reading. Integer samples are scaled to [-1, 1); those of files of floats and of
     compressed files may exceed that a little and are left as they are.
 
-    Found and refused: WAV, AIFF, AU and W64 files shorter than their headers say, FLAC and MP3 that
-    end early, Ogg whose last page is not marked so, WAV headers whose sizes contradict each other,
-    NaN and infinity. Not to be found: samples overwritten in place, and cuts in an MP3 file without
-    a header of its length. A FLAC file that does not tell its length is not read.
+    Found and refused: WAV, RF64, W64, AIFF, AU and NIST SPHERE files shorter than their headers
+    say, FLAC and MP3 that end early, Ogg whose last page is not marked so, WAV headers whose sizes
+    contradict each other or leave more than 1 kB of the file unexplained, W64 and NIST SPHERE files
+    followed by what would be read as sound, NaN and infinity. The other containers of libsndfile
+    (CAF, VOC, IRCAM, SVX, PAF, MAT and more) are refused, because it does not show whether they are
+    whole.
+
+    Not to be found: samples overwritten in place, cuts in an MP3 file without a header of its
+    length, an AU file longer than its header says, and a WAV file longer than its header says as a
+    whole. A FLAC file that does not tell its length is not read.
 
     Examples
     --------

@@ -37,23 +37,45 @@ def check_groups(recordings: Any, groups: Any) -> np.ndarray | None:
     Raises
     ------
     ValueError
-        If there are not as many groups as recordings, or one of them is missing.
+        If there are not as many groups as recordings, one of them is missing, or they are of kinds
+        that cannot be sorted.
     """
     if groups is None:
         return None
-    groups = np.asarray(groups)
-    if groups.ndim != 1:
+    # as they are: an array of str and NaN would have a speaker called "nan"
+    single = np.asarray(groups, dtype=object)
+    if single.ndim != 1:
         raise ValueError(
-            f"groups has shape {groups.shape}; give one speaker a recording, (n_recordings,)."
+            f"groups has shape {single.shape}; give one speaker a recording, (n_recordings,)."
         )
-    check_consistent_length(recordings, groups)
-    missing = [i for i, group in enumerate(groups.tolist()) if group is None or group != group]
-    if missing:
-        raise ValueError(
-            f"groups[{missing[0]}] is missing: name a speaker for X[{missing[0]}], or leave the "
-            "recording out."
-        )
-    return groups
+    check_consistent_length(recordings, single)
+    for i, group in enumerate(single):
+        if _is_missing(group):
+            raise ValueError(
+                f"groups[{i}] is missing: name a speaker for X[{i}], or leave the recording out."
+            )
+        if not _can_be_sorted(group, single[0]):
+            raise ValueError(
+                f"groups[{i}] is {group!r}, X[{i}]'s speaker, but groups[0] is {single[0]!r}: name "
+                "all speakers by str or all by numbers."
+            )
+    return np.asarray(groups)
+
+
+def _is_missing(group: Any) -> bool:
+    """Whether it is None or, as NaN, NaT and pandas.NA are, not equal to itself."""
+    try:
+        return group is None or bool(group != group)
+    except TypeError:  # pandas.NA, which says neither
+        return True
+
+
+def _can_be_sorted(group: Any, other: Any) -> bool:
+    try:
+        group < other  # noqa: B015 - whether it can be told is what is asked
+    except TypeError:
+        return False
+    return True
 
 
 def class_shares(class_weight: Any, classes: np.ndarray, labels: np.ndarray) -> np.ndarray:

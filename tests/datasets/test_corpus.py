@@ -164,12 +164,28 @@ def test_what_is_there_is_never_completed(served, server):
     assert not server.asked
 
 
+def test_what_another_process_fetched_meanwhile_is_taken(served, monkeypatch):
+    def fetch(archive, folder, verify):
+        served.write(served.names[0])
+        raise FileExistsError("holds other files")
+
+    monkeypatch.setattr("skspeech.datasets._corpus.fetch_archive", fetch)
+    assert len(served().data) == 1
+
+
+def test_hidden_files_do_not_stand_in_the_way(served):
+    served.folder.mkdir(parents=True)
+    (served.folder / ".DS_Store").touch()
+    assert len(served().data) == 2
+    assert (served.folder / ".DS_Store").exists()
+
+
 def test_a_failed_download_says_how_to_get_it_by_hand(served, server):
     server.content = b"something else"
     with pytest.raises(OSError, match="does not match the known hash") as error:
         served()
     assert f"lie in {served.folder}" in str(error.value)
-    assert not list(served.folder.parent.iterdir())
+    assert not served.home.exists()
 
 
 def test_a_download_with_too_few_recordings_is_refused(served, monkeypatch):
@@ -177,7 +193,7 @@ def test_a_download_with_too_few_recordings_is_refused(served, monkeypatch):
     monkeypatch.setattr(served.module, "CORPUS", corpus)
     with pytest.raises(OSError, match="holds 2 recordings, not 3"):
         served()
-    assert not list(served.folder.parent.iterdir())
+    assert not served.home.exists()
 
 
 def test_a_download_with_other_samples_is_refused(served, monkeypatch):

@@ -1,9 +1,13 @@
 import hashlib
+import subprocess
+import sys
+import threading
 
 import numpy as np
 import pytest
 import soundfile
 
+import skspeech.datasets._download
 from skspeech.datasets._download import Archive, fetch_archive, samples_digest
 
 SOUNDS = {"corpus/wav/a.wav": b"a" * 40_000, "corpus/wav/deep/b.flac": b"b" * 40_000}
@@ -39,6 +43,11 @@ def folder(tmp_path):
 def contents(folder):
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def nothing_is_left(folder):
+    """Not even the folders that were made for it."""
+    return not list(folder.parents[1].iterdir())
 
 
 UNPACKED = {"a.wav": b"a" * 40_000, "deep/b.flac": b"b" * 40_000}
@@ -134,6 +143,12 @@ def test_it_begins_again_where_it_cannot_go_on(archive, folder, server, change, 
     assert list(folder.parent.iterdir()) == [folder]
 
 
+def test_others_may_read_what_was_fetched(archive, folder):
+    folder.parent.mkdir()
+    fetch_archive(archive, folder)
+    assert folder.stat().st_mode == folder.parent.stat().st_mode
+
+
 @pytest.mark.parametrize("etag", [None, 'W/"weak"', '"' + "%" * 100 + '"'])
 def test_without_a_version_it_begins_again(archive, folder, server, etag):
     server.etag = etag
@@ -173,27 +188,27 @@ def test_a_wrong_checksum_is_named_with_the_right_one(archive, folder, server, m
     with pytest.raises(OSError, match=found) as error:
         fetch_archive(archive, folder)
     assert md5 in str(error.value)
-    assert not list(folder.parent.iterdir())
+    assert nothing_is_left(folder)
 
 
 def test_where_no_checksum_is_published_damage_is_found_all_the_same(archive, folder, server):
     server.content = server.content.replace(b"a" * 100, b"a" * 99 + b"x", 1)
     with pytest.raises(OSError, match="CRC"):
         fetch_archive(archive._replace(checksum=None), folder)
-    assert not list(folder.parent.iterdir())
+    assert nothing_is_left(folder)
 
 
 def test_a_page_in_place_of_the_file_is_refused(archive, folder, server):
     server.content = b"<html>Please log in</html>"
     with pytest.raises(OSError, match="no archive that can be read"):
         fetch_archive(archive._replace(checksum=None), folder)
-    assert not list(folder.parent.iterdir())
+    assert nothing_is_left(folder)
 
 
 def test_an_archive_without_sounds_is_refused(archive, folder):
     with pytest.raises(OSError, match=r"no \.wav or \.flac file in audio"):
         fetch_archive(archive._replace(inside="audio"), folder)
-    assert not list(folder.parent.iterdir())
+    assert nothing_is_left(folder)
 
 
 @pytest.mark.parametrize(
@@ -203,8 +218,7 @@ def test_an_archive_that_would_write_elsewhere_is_refused(archive, folder, serve
     server.pack({"wav/a.wav": b"a", name: b"evil"})
     with pytest.raises(OSError, match="outside its folder"):
         fetch_archive(archive._replace(checksum=None), folder)
-    assert not list(folder.parent.iterdir())
-    assert not list(folder.parents[1].rglob("*evil*"))
+    assert nothing_is_left(folder)
 
 
 def test_what_is_verified_and_refused_does_not_take_its_place(archive, folder):
@@ -214,7 +228,7 @@ def test_what_is_verified_and_refused_does_not_take_its_place(archive, folder):
 
     with pytest.raises(OSError, match="not the corpus"):
         fetch_archive(archive, folder, verify)
-    assert not list(folder.parent.iterdir())
+    assert nothing_is_left(folder)
 
 
 def test_unpacking_is_interrupted_and_done_the_next_time(archive, folder, server):
@@ -244,7 +258,105 @@ def test_a_server_that_is_not_there_is_an_oserror(server, archive, folder):
     absent = archive._replace(url=archive.url.replace(str(server.server_port), "1"))
     with pytest.raises(OSError, match="refused"):
         fetch_archive(absent, folder)
-    assert not folder.exists()
+    assert nothing_is_left(folder)
+
+
+def test_folders_that_were_there_are_left(server, archive, folder):
+    absent = archive._replace(url=archive.url.replace(str(server.server_port), "1"))
+    folder.parent.mkdir()
+    with pytest.raises(OSError, match="refused"):
+        fetch_archive(absent, folder / "deep" / "wav")
+    assert list(folder.parents[1].rglob("*")) == [folder.parent]
+    folder.mkdir()
+    with pytest.raises(OSError, match="refused"):
+        fetch_archive(absent, folder)
+    assert folder.is_dir()
+
+
+def test_hidden_files_do_not_stand_in_the_way(archive, folder):
+    folder.mkdir(parents=True)
+    (folder / ".DS_Store").write_bytes(b"mine")
+    fetch_archive(archive, folder)
+    assert contents(folder) == UNPACKED | {".DS_Store": b"mine"}
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_hidden_files_are_left_where_it_fails(archive, folder):
+    folder.mkdir(parents=True)
+    (folder / ".DS_Store").write_bytes(b"mine")
+    with pytest.raises(OSError, match=r"no \.wav or \.flac"):
+        fetch_archive(archive._replace(inside="audio"), folder)
+    assert contents(folder) == {".DS_Store": b"mine"}
+
+
+def test_threads_that_fetch_one_corpus_wait_for_each_other(archive, folder, server, monkeypatch):
+    cut(server, archive, folder)
+    start, locked, failed = threading.Barrier(4), skspeech.datasets._download._locked, []
+
+    def locked_together(path):
+        start.wait(10)
+        return locked(path)
+
+    def fetch():
+        try:
+            fetch_archive(archive, folder)
+        except Exception as error:
+            failed.append(error)
+
+    monkeypatch.setattr("skspeech.datasets._download._locked", locked_together)
+    threads = [threading.Thread(target=fetch) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert [status for _, _, status in server.asked[1:]] == [206]  # once, the rest of the part
+    assert contents(folder) == UNPACKED
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_processes_that_fetch_one_corpus_wait_for_each_other(archive, folder, server):
+    code = f"""
+from pathlib import Path
+from skspeech.datasets import _download
+locked = _download._locked
+_download._locked = lambda path: (print("ready", flush=True), input(), locked(path))[-1]
+_download.fetch_archive(_download.{archive!r}, Path({str(folder)!r}))
+"""
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    runs = [subprocess.Popen([sys.executable, "-c", code], text=True, **pipes) for _ in range(2)]
+    assert [run.stdout.readline() for run in runs] == ["ready\n"] * 2
+    for run in runs:
+        run.stdin.write("\n")
+        run.stdin.flush()
+    said = [run.communicate(timeout=60)[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], said
+    assert [status for _, _, status in server.asked] == [200]
+    assert contents(folder) == UNPACKED
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_one_that_waits_goes_on_where_the_other_fails(archive, folder, server):
+    waits, failed = threading.Event(), []
+
+    def break_off(paths):
+        waits.set()
+        raise OSError("not the corpus")
+
+    def fetch_and_fail():
+        try:
+            fetch_archive(archive, folder, break_off)
+        except OSError as error:
+            failed.append(str(error))
+
+    thread = threading.Thread(target=fetch_and_fail)
+    thread.start()
+    assert waits.wait(10)
+    fetch_archive(archive, folder)
+    thread.join()
+    assert failed == ["not the corpus"]
+    assert contents(folder) == UNPACKED
+    assert list(folder.parent.iterdir()) == [folder]
 
 
 def test_the_digest_is_that_of_names_and_samples(tmp_path):

@@ -53,6 +53,18 @@ def test_a_recording_that_is_there_twice_is_refused(folder):
         find_sounds(folder, NAME, "X")
 
 
+def test_folders_and_dangling_links_are_no_recordings(folder):
+    (folder / "4_theo.wav").mkdir()
+    (folder / "4_theo.wav" / "5_theo.wav").touch()
+    try:
+        (folder / "6_theo.wav").symlink_to(folder / "absent.wav")
+        (folder / "7_theo.wav").symlink_to(folder / "2_theo.wav")
+    except OSError:
+        pytest.skip(reason="there are no links here")
+    names = ["1_theo.FLAC", "2_theo.wav", "3_lucas.wav", "5_theo.wav", "7_theo.wav"]
+    assert found(folder, NAME, "X") == names
+
+
 def test_what_is_not_wanted_is_passed_over(folder):
     assert found(folder, NAME, "X", re.compile(r"\d_theo")) == ["3_lucas.wav"]
 

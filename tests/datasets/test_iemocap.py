@@ -130,8 +130,38 @@ def test_scripted_dialogs_are_chosen(corpus):
     )
 
 
-def test_sessions_are_chosen(corpus):
-    assert set(load(corpus, sessions=[2]).sessions) == {2}
+@pytest.mark.parametrize("sessions", [[2], (2, 2), {2}, np.array([2]), range(2, 3)])
+def test_sessions_are_chosen(corpus, sessions):
+    assert load(corpus, sessions=sessions).sessions.tolist() == [2, 2, 2]
+
+
+def add(corpus, folder, *utterances):
+    """Copy the corpus with more in the evaluations of one dialogue."""
+    shutil.copytree(corpus, folder, dirs_exist_ok=True)
+    path = folder / "Session1" / "dialog" / "EmoEvaluation" / "Ses01F_impro01.txt"
+    path.write_text(path.read_text() + "".join(utterances))
+    return folder
+
+
+def test_an_utterance_listed_twice_is_loaded_once_and_named(corpus, tmp_path):
+    again = [DIALOGS["Ses01F_impro01"][0], DIALOGS["Ses01F_impro01"][4]]
+    iemocap = load(add(corpus, tmp_path, *again))
+    assert names(iemocap) == names(load(corpus))
+    assert iemocap.dropped == ["Ses01F_impro01_F000"]  # excitement was not asked for
+    assert load(corpus).dropped == []
+
+
+@pytest.mark.parametrize("label", ["ang", "fru", "xxx"])
+def test_an_utterance_with_two_labels_is_an_error(corpus, tmp_path, label):
+    other = utterance("Ses01F_impro01_F000", label, *everyone("Neutral;"))
+    with pytest.raises(ValueError, match=r"list Ses01F_impro01_F000 twice, .*Ses01F_impro01\.txt"):
+        load(add(corpus, tmp_path, other))
+
+
+def test_an_utterance_with_other_evaluations_is_an_error(corpus, tmp_path):
+    other = utterance("Ses01F_impro01_F000", "neu", *everyone("Neutral; Anger;"))
+    with pytest.raises(ValueError, match="list Ses01F_impro01_F000 twice"):
+        load(add(corpus, tmp_path, other))
 
 
 def test_all_labels_can_be_chosen_but_none(corpus):
@@ -165,7 +195,9 @@ def test_missing_sounds_are_left_out_and_named(corpus, tmp_path):
     assert (iemocap.missing, iemocap.n_missing) == ([missing], 1)
     assert len(iemocap.data) == len(iemocap.target) == len(iemocap.speakers) == 5
     assert iemocap.texts[1] == ""
+    assert "Only 5 of the 6 selected recordings were found: 1 are missing." in iemocap.DESCR
     assert load(corpus).missing == []
+    assert "Only" not in load(corpus).DESCR
 
 
 def test_no_sound_at_all_is_an_error(corpus, tmp_path):
@@ -206,6 +238,9 @@ def test_a_selection_that_nothing_meets_is_an_error(corpus):
     ("arguments", "message"),
     [
         ({"emotions": "anger"}, "sequence of names"),
+        ({"emotions": None}, "emotions must be a sequence of names, got None"),
+        ({"emotions": 3}, "emotions must be a sequence of names, got 3"),
+        ({"emotions": [["anger"]]}, "at least one"),
         ({"emotions": ()}, "at least one"),
         ({"emotions": ("anger", "anger")}, "each once"),
         ({"emotions": ("ang",)}, "ang"),
@@ -213,6 +248,13 @@ def test_a_selection_that_nothing_meets_is_an_error(corpus):
         ({"agreement": 0.5}, "agreement"),
         ({"sessions": ()}, "sessions"),
         ({"sessions": (0, 1)}, "1 to 5"),
+        ({"sessions": 1}, r"sessions must be a sequence .* 1 to 5, got 1"),
+        ({"sessions": None}, r"sessions must be a sequence .* got None"),
+        ({"sessions": "12"}, r"sessions must be a sequence .* got '12'"),
+        ({"sessions": [1.0]}, r"sessions must be a sequence .* got \[1\.0\]"),
+        ({"sessions": [True]}, r"sessions must be a sequence .* got \[True\]"),
+        ({"sessions": [np.bool_(True)]}, r"sessions must be a sequence"),
+        ({"sessions": [1, None]}, r"sessions must be a sequence"),
     ],
 )
 def test_unusable_parameters_are_named(corpus, arguments, message):

@@ -47,6 +47,31 @@ def test_the_known_copy_is_left_out_and_named(tmp_path):
     assert len(ravdess.data) == len(ravdess.target) == 1
 
 
+@pytest.mark.parametrize("change", ["samples", "length", "rate", "channels", "damage"])
+def test_what_is_named_as_the_copy_and_is_none_is_kept(tmp_path, change):
+    write(tmp_path, ORIGINAL, COPY, n_channels=2)
+    samples, rate = np.full((4_800, 2), 0.5), 48_000
+    if change == "samples":
+        samples[77, 1] = 0.25
+    elif change == "length":
+        samples = samples[:-1]
+    elif change == "rate":
+        rate = 16_000
+    elif change == "channels":
+        samples = samples[:, :1]
+    soundfile.write(tmp_path / "ravdess" / COPY, samples, rate)
+    if change == "damage":
+        (tmp_path / "ravdess" / COPY).write_bytes(b"no sound")
+    ravdess = fetch(tmp_path)
+    assert ravdess.filenames.tolist() == [ORIGINAL, COPY]
+    assert ravdess.dropped == []
+
+
+def test_a_copy_in_another_format_is_a_copy(tmp_path):
+    write(tmp_path, ORIGINAL, COPY.replace(".wav", ".flac"))
+    assert fetch(tmp_path).filenames.tolist() == [ORIGINAL]
+
+
 def test_the_copy_alone_is_kept(tmp_path):
     write(tmp_path, COPY)
     ravdess = fetch(tmp_path)

@@ -239,6 +239,110 @@ def test_a_truncated_file(tmp_path, suffix, subtype, part):
     refused(cut(path, part), r"is cut off: [\d,]+ of [\d,]+ bytes are there")
 
 
+@pytest.mark.parametrize("part", [0.99, 0.5, 0.1])
+def test_a_truncated_file_of_64_bit_sizes(tmp_path, part):
+    path = written(tmp_path / "a.wav", format="RF64")
+    refused(cut(path, part), r"is cut off: [\d,]+ of 32,096 bytes are there")
+
+
+@pytest.mark.parametrize("part", [0.99, 0.5, 0.1])
+def test_a_truncated_sphere_file(tmp_path, part):
+    path = written(tmp_path / "a.wav", format="NIST")
+    refused(cut(path, part), r"holds [\d,]+ frames where its header says 16,000")
+
+
+def test_a_sphere_file_that_does_not_tell_its_length(tmp_path):
+    path = written(tmp_path / "a.wav", format="NIST")
+    path.write_bytes(path.read_bytes().replace(b"sample_count", b"sample_kount"))
+    refused(path, "tells no number of frames")
+
+
+def test_a_sphere_file_is_read(tmp_path):
+    path = written(tmp_path / "a.wav", np.tile(TONE[:, None], 2), format="NIST")
+    assert_allclose(read_waveform(str(path), RATE), TONE, atol=1 / 32768)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "container", "match"),
+    [("wav", "NIST", "holds 26,000 frames where"), ("w64", "W64", "20,000 bytes behind its sound")],
+)
+def test_what_follows_would_be_read_as_sound(tmp_path, suffix, container, match):
+    path = written(tmp_path / f"a.{suffix}", format=container)
+    path.write_bytes(path.read_bytes() + bytes(20_000))
+    refused(path, match)
+
+
+def test_a_chunk_behind_the_sound_of_a_w64_file_is_no_sound(tmp_path):
+    path = written(tmp_path / "a.w64")
+    whole = path.read_bytes()
+    chunk = b"junk" + whole[44:56] + struct.pack("<Q", 24 + 4000) + bytes(4000)
+    size = struct.pack("<Q", len(whole) + len(chunk))
+    path.write_bytes(whole[:16] + size + whole[24:] + chunk)
+    refused(path, "4,024 bytes behind its sound")
+
+
+@pytest.mark.parametrize("container", ["VOC", "IRCAM", "MAT5", "SVX", "PAF", "CAF", "HTK", "AVR"])
+def test_containers_that_do_not_show_whether_they_are_whole(tmp_path, container):
+    path = written(tmp_path / "a.wav", format=container)
+    refused(path, f"is a {container} file, .* Convert it to WAV or FLAC")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options", "place", "size"),
+    [
+        ("aiff", {}, 42, struct.pack(">I", 108)),
+        ("wav", {"format": "RF64"}, 28, struct.pack("<Q", 100)),
+    ],
+)
+def test_fewer_frames_than_the_header_says(tmp_path, suffix, options, place, size):
+    path = written(tmp_path / f"a.{suffix}", **options)
+    whole = bytearray(path.read_bytes())
+    whole[place : place + len(size)] = size
+    path.write_bytes(whole)
+    refused(path, "50 of 16,000 frames are there")
+
+
+@pytest.mark.parametrize("endian", ["LITTLE", "BIG"])
+@pytest.mark.parametrize("size", [1, 100, 30_000])
+def test_a_data_chunk_that_is_too_small(tmp_path, endian, size):
+    path = written(tmp_path / "a.wav", endian=endian)
+    whole = bytearray(path.read_bytes())
+    whole[40:44] = struct.pack("<I" if endian == "LITTLE" else ">I", size)
+    path.write_bytes(whole)
+    refused(path, rf"counts {size:,} bytes of sound and leaves [\d,]+ unexplained")
+
+
+def chunk(name, content):
+    return name + struct.pack("<I", len(content)) + content + bytes(len(content) % 2)
+
+
+@pytest.mark.parametrize(
+    "trailer",
+    [
+        chunk(b"LIST", b"INFO" + chunk(b"ICMT", b"a comment" * 999)),
+        chunk(b"id3 ", b"\xff" * 5001) + chunk(b"LIST", b"INFO"),
+        bytes(30_000),
+        b"TAG" + b"\xff" * 125,
+    ],
+    ids=["LIST", "two", "zeros", "ID3v1"],
+)
+@pytest.mark.parametrize("counted", [True, False])
+@pytest.mark.parametrize("n_bytes", [2000, 2001, 2001.5], ids=["even", "odd", "not padded"])
+def test_a_chunk_behind_the_sound_of_a_wav_file(tmp_path, trailer, counted, n_bytes):
+    size = int(n_bytes)
+    samples = b"\x81" * size + bytes(int(n_bytes == 2001)) + trailer
+    riff = 36 + len(samples) if counted else None
+    path = wav(tmp_path / "a.wav", samples, bits=8, size=size, riff=riff)
+    assert len(read_waveform(path, RATE)) == size
+
+
+@pytest.mark.parametrize("suffix", ["wav", "w64"])
+def test_gsm(tmp_path, suffix):
+    path = written(tmp_path / f"a.{suffix}", subtype="GSM610")
+    assert len(read_waveform(str(path), RATE)) == len(TONE)
+    refused(cut(path, 0.5), "is cut off")
+
+
 @given(n_samples=st.integers(1, 999), n_lost=st.integers(1, 9999), n_channels=st.integers(1, 3))
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_32", "FLOAT"])
 def test_any_lost_byte_is_missed(folder, subtype, n_samples, n_lost, n_channels):
@@ -281,7 +385,9 @@ def test_a_file_of_no_frames(tmp_path, suffix):
 
 @pytest.mark.parametrize("rate", [0, 2**31 + 5])
 def test_an_impossible_rate(tmp_path, rate):
-    refused(wav(tmp_path / "a.wav", rate=rate), "cannot be read as audio")
+    refused(
+        wav(tmp_path / "a.wav", rate=rate), "header without a usable sample rate. Repair the header"
+    )
 
 
 @pytest.mark.parametrize("rate", [1, 15, 2_000_000_000])
@@ -357,10 +463,22 @@ def test_an_mp3_file_without_its_length(tmp_path):
     path = written(tmp_path / "a.mp3", NOISE, bitrate_mode="VARIABLE", compression_level=0.5)
     mp3 = path.read_bytes()
     path.write_bytes(mp3[mp3.index(mp3[:2], 4) :])  # from the second frame: the first is the header
-    refused(path, "tells no length, so that only .* bytes were read")
+    refused(path, "tells no length, or too little, so that only .* bytes were read")
 
 
-def test_a_tag_behind_an_mp3_file_is_no_sound(tmp_path):
+APE = b"APETAGEX" + bytes(20_000) + b"APETAGEX" + bytes(24)
+
+
+@pytest.mark.parametrize(
+    "tags", [b"TAG" + bytes(125), APE, bytes(20_000)], ids=["ID3v1", "APEv2", "zeros"]
+)
+def test_a_tag_behind_an_mp3_file_is_no_sound(tmp_path, tags):
     path = written(tmp_path / "a.mp3", NOISE)
-    path.write_bytes(path.read_bytes() + b"TAG" + bytes(125))
+    path.write_bytes(path.read_bytes() + tags)
     assert len(read_waveform(str(path), RATE)) == len(NOISE)
+
+
+def test_a_second_mp3_file_behind_the_first(tmp_path):
+    path = written(tmp_path / "a.mp3", NOISE)
+    path.write_bytes(2 * path.read_bytes())
+    refused(path, r"tells no length, or too little, so that only [\d,]+ of its [\d,]+ bytes")

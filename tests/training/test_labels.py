@@ -68,3 +68,50 @@ def test_groups_are_one_name_a_recording():
     for missing in (None, np.nan):
         with pytest.raises(ValueError, match=r"groups\[1\] is missing: name a speaker for X\[1\]"):
             check_groups(recordings, np.array(["Ann", missing, "Bob"], dtype=object))
+
+
+class NA:
+    """As pandas.NA: a comparison with it is neither true nor false."""
+
+    def __ne__(self, other):
+        return self
+
+    def __bool__(self):
+        raise TypeError("boolean value of NA is ambiguous")
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, float("nan"), np.datetime64("NaT"), NA()])
+def test_missing_groups_are_named_however_they_come(missing):
+    names = ["Ann", "Ann", missing, missing]
+    for groups in (names, tuple(names), np.array([*names], dtype=object)):
+        with pytest.raises(ValueError, match=r"groups\[2\] is missing: name a speaker for X\[2\]"):
+            check_groups([np.zeros(3)] * 4, groups)
+
+
+def test_missing_groups_of_numbers():
+    for groups in ([1.0, np.nan], np.array([1.0, np.nan])):
+        with pytest.raises(ValueError, match=r"groups\[1\] is missing"):
+            check_groups([np.zeros(3)] * 2, groups)
+
+
+@pytest.mark.parametrize("dtype", ["string", "object", "category"])
+def test_missing_groups_of_a_column(dtype):
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(ValueError, match=r"groups\[1\] is missing"):
+        check_groups([np.zeros(3)] * 2, pandas.Series(["Ann", None], dtype=dtype))
+    whole = pandas.Series(["Ann", "Bob"], dtype=dtype)
+    assert check_groups([np.zeros(3)] * 2, whole).tolist() == ["Ann", "Bob"]
+
+
+@pytest.mark.parametrize("other", [1, 1.5, b"Ann", ("Ann",)])
+def test_groups_of_different_kinds_are_named(other):
+    groups = np.empty(3, dtype=object)
+    groups[:] = ["Ann", "Bob", other]
+    for given in (groups, [1, 2, "Ann"][::-1] if other == 1 else groups):
+        with pytest.raises(ValueError, match=r"groups\[[12]\] is .*, X\[[12]\]'s speaker, but"):
+            check_groups([np.zeros(3)] * 3, given)
+
+
+def test_groups_of_one_kind_are_left_as_they_are():
+    assert check_groups([np.zeros(3)] * 3, [1, 2.5, True]).tolist() == [1, 2.5, 1]
+    assert check_groups([np.zeros(3)] * 2, ["Ann", np.str_("Bob")]).dtype == np.dtype("<U3")
