@@ -80,7 +80,7 @@ class RecordingError(ValueError):
 
 
 class SpeakerWarning(UserWarning):
-    """A split puts recordings of one speaker on both sides, or cannot know whether it does."""
+    """A speaker is on both sides of a split, or a split or step by speakers does not know them."""
 
 
 class ValidationWarning(UserWarning):

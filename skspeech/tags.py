@@ -62,14 +62,15 @@ class SpeechTags:
 
 
 def get_speech_tags(estimator: Any) -> SpeechTags:
-    """Return the speech tags of an estimator, or of a pipeline as a whole.
+    """Return the speech tags of an estimator, or of a pipeline or a search as a whole.
 
     Parameters
     ----------
-    estimator : estimator or Pipeline
+    estimator : estimator, Pipeline or search
         A pipeline reads what its first step reads, gives what its last step gives, and
-        looks across recordings if any step does; steps set to ``"passthrough"`` or None do
-        not count.
+        looks across recordings if anything in it does, however deep: in a FeatureUnion, in a
+        search. Steps set to ``"passthrough"`` or None do not count. A search answers with
+        the best estimator that it found, and before with the one that it searches.
 
     Returns
     -------
@@ -78,7 +79,8 @@ def get_speech_tags(estimator: Any) -> SpeechTags:
     Raises
     ------
     TypeError
-        If the estimator has no ``__speech_tags__`` and is not a pipeline of some that do.
+        If the estimator has no ``__speech_tags__`` and is not a pipeline or a search of some
+        that do.
 
     Examples
     --------
@@ -91,6 +93,8 @@ def get_speech_tags(estimator: Any) -> SpeechTags:
     """
     if hasattr(estimator, "__speech_tags__"):
         return estimator.__speech_tags__()
+    if hasattr(estimator, "estimator") and hasattr(estimator, "refit"):  # a search
+        return get_speech_tags(getattr(estimator, "best_estimator_", estimator.estimator))
     steps = [
         step for _, step in getattr(estimator, "steps", []) if step not in (None, "passthrough")
     ]
@@ -104,8 +108,21 @@ def get_speech_tags(estimator: Any) -> SpeechTags:
     output_kind = found[-1].output_kind if found[-1] else None
     # a transformer that reads a bag gives the bag of its segments transformed
     gives_bags = output_kind is not None and any(tags.gives_bags for tags in found if tags)
-    looks_across = any(tags.looks_across for tags in found if tags)
-    return replace(first, output_kind=output_kind, gives_bags=gives_bags, looks_across=looks_across)
+    return replace(
+        first,
+        output_kind=output_kind,
+        gives_bags=gives_bags,
+        looks_across=_looks_across(estimator),
+    )
+
+
+def _looks_across(pipeline: Any) -> bool:
+    parts = pipeline.get_params(deep=True).values()
+    return any(
+        part.__speech_tags__().looks_across
+        for part in parts
+        if hasattr(part, "__speech_tags__") and not isinstance(part, type)
+    )
 
 
 def _tags_or_none(step: Any) -> SpeechTags | None:

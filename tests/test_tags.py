@@ -2,8 +2,10 @@ import dataclasses
 import pickle
 
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.dummy import DummyClassifier
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skspeech import recordings
@@ -90,15 +92,52 @@ def test_bags_pass_through_a_pipeline():
     assert not get_speech_tags(make_pipeline(FixedDuration(), LogMelSpectrogram())).gives_bags
 
 
-def test_a_pipeline_looks_across_recordings_if_any_step_does():
-    class Crowd(LogMelSpectrogram):
-        def __speech_tags__(self):
-            return dataclasses.replace(super().__speech_tags__(), looks_across=True)
+class Crowd(LogMelSpectrogram):
+    def __speech_tags__(self):
+        return dataclasses.replace(super().__speech_tags__(), looks_across=True)
 
+
+def test_a_pipeline_looks_across_recordings_if_any_step_does():
     for steps in ([Crowd()], [FixedDuration(), Crowd(), CNNLSTM2DClassifier()]):
         assert get_speech_tags(make_pipeline(*steps)).looks_across
         assert get_speech_tags(make_pipeline(make_pipeline(*steps), DummyClassifier())).looks_across
     assert not get_speech_tags(make_pipeline(FixedDuration(), LogMelSpectrogram())).looks_across
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        make_union(LogMelSpectrogram(), Crowd()),
+        make_union(make_pipeline(Crowd(), FunctionTransformer())),
+        GridSearchCV(make_pipeline(Crowd(), DummyClassifier()), {}),
+        CalibratedClassifierCV(make_pipeline(make_union(Crowd()), DummyClassifier())),
+    ],
+    ids=["union", "pipeline in a union", "search", "calibration"],
+)
+def test_looking_across_is_found_however_deep(hidden):
+    assert get_speech_tags(make_pipeline(FixedDuration(), hidden)).looks_across
+    assert not get_speech_tags(
+        make_pipeline(FixedDuration(), make_union(LogMelSpectrogram(), "drop"), DummyClassifier())
+    ).looks_across
+
+
+def test_a_class_among_the_parameters_is_no_step():
+    system = make_pipeline(LogMelSpectrogram(), FunctionTransformer(kw_args=Crowd))
+    assert not get_speech_tags(system).looks_across
+
+
+@pytest.mark.parametrize("search", [GridSearchCV, RandomizedSearchCV])
+def test_a_search_answers_with_what_it_searches(search):
+    system = make_pipeline(FixedDuration(), Crowd(), DummyClassifier())
+    assert get_speech_tags(search(system, {})) == get_speech_tags(system)
+    with pytest.raises(TypeError, match=r"DummyClassifier does not say .* __speech_tags__"):
+        get_speech_tags(search(DummyClassifier(), {}))
+
+
+def test_a_fitted_search_answers_with_what_it_found():
+    search = GridSearchCV(make_pipeline(Crowd(), DummyClassifier()), {})
+    search.best_estimator_ = make_pipeline(LogMelSpectrogram(), DummyClassifier())
+    assert not get_speech_tags(search).looks_across
 
 
 @pytest.mark.parametrize(

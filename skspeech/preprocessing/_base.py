@@ -1,38 +1,28 @@
 """What transformers that treat each recording on its own share."""
 
 import copy
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import Tags
 
-from skspeech.exceptions import RecordingError
-from skspeech.recordings import (
-    RecordingSequence,
-    object_array,
-    segments_of,
-    validate_recordings,
-)
+from skspeech.preprocessing._segments import map_segments
+from skspeech.recordings import RecordingSequence, validate_recordings
 from skspeech.tags import SpeechTags, get_speech_tags
 
 
-class RecordingTransformer(TransformerMixin, BaseEstimator):
-    """Base of the transformers that learn nothing and treat each recording on its own.
+class CollectionTransformer(TransformerMixin, BaseEstimator):
+    """Base of the transformers from recordings to recordings; a subclass defines `transform`.
 
-    A subclass says by `_input_kind` and `_output_kind` what it reads and gives, and turns a
-    list of recordings into a list of as many in `_transform_batch`; a RecordingError raised
-    there names a place in that list. Arrays give arrays, ragged collections give object
-    arrays, a RecordingSequence gives another one, and a bag gives the bag of its segments
-    transformed.
+    It says by `_input_kind` and `_output_kind` what it reads and gives.
     """
 
     _parameter_constraints: dict
     _input_kind: str
     _output_kind: str
-
-    def _transform_batch(self, recordings: list[np.ndarray]) -> list[Any]:
-        raise TypeError(f"{type(self).__name__} must define _transform_batch.")
 
     def __speech_tags__(self) -> SpeechTags:
         return SpeechTags(
@@ -45,7 +35,7 @@ class RecordingTransformer(TransformerMixin, BaseEstimator):
         tags.transformer_tags.preserves_dtype = []  # always float32
         return tags
 
-    def set_output(self, *, transform: Any = None) -> "RecordingTransformer":
+    def set_output(self, *, transform: Any = None) -> "CollectionTransformer":
         """Do nothing: recordings have no columns, so they become no data frame.
 
         It is there for a pipeline to hand the wish on to its later steps.
@@ -60,6 +50,22 @@ class RecordingTransformer(TransformerMixin, BaseEstimator):
         self
         """
         return self
+
+    def _validated(self, X: Any, *, reset: bool) -> np.ndarray | RecordingSequence:
+        return validate_recordings(self, X, reset=reset)
+
+
+class RecordingTransformer(CollectionTransformer):
+    """Base of the transformers that treat each recording, and each segment of a bag, on its own.
+
+    A subclass turns a list of recordings into a list of as many in `_transform_batch`; a
+    RecordingError raised there names a place in that list. Arrays give arrays, ragged
+    collections give object arrays, a RecordingSequence gives another one, and a bag gives the
+    bag of its segments transformed. Nothing is learnt unless the subclass has its own `fit`.
+    """
+
+    def _transform_batch(self, recordings: list[np.ndarray]) -> list[Any]:
+        raise TypeError(f"{type(self).__name__} must define _transform_batch.")
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> "RecordingTransformer":
@@ -98,34 +104,14 @@ class RecordingTransformer(TransformerMixin, BaseEstimator):
         RecordingError
             Names the recording that cannot be used, and the mend.
         """
+        return self._map(X, type(self)._transform_batch)
+
+    def _map(
+        self, X: Any, method: Callable[[Any, list[np.ndarray]], list[Any]]
+    ) -> np.ndarray | RecordingSequence:
+        """Return the collection of what a method makes of a list of recordings."""
         self._validate_params()
         recordings = self._validated(X, reset=False)
-        if isinstance(recordings, RecordingSequence):
-            # a copy: what set_params does later must not change what was asked for now
-            return recordings.map(copy.copy(self)._transform_one)
-        if recordings.dtype != object and not get_speech_tags(self).gives_bags:
-            return np.stack(self._transform_batch(list(recordings)))
-        return object_array(self._transform_bags(list(recordings)))
-
-    def _validated(self, X: Any, *, reset: bool) -> np.ndarray | RecordingSequence:
-        return validate_recordings(self, X, reset=reset)
-
-    def _transform_one(self, recording: Any) -> Any:
-        return self._transform_bags([recording])[0]
-
-    def _transform_bags(self, recordings: list[Any]) -> list[Any]:
-        """Transform all segments of all recordings together, and put the bags back."""
-        segments = [segment for recording in recordings for segment in segments_of(recording)]
-        try:
-            transformed = iter(self._transform_batch(segments))
-        except RecordingError as error:
-            if error.index is None:
-                raise
-            owners = [i for i, recording in enumerate(recordings) for _ in segments_of(recording)]
-            raise error.at(owners[error.index]) from None
-        return [
-            [next(transformed) for _ in recording]
-            if isinstance(recording, list)
-            else next(transformed)
-            for recording in recordings
-        ]
+        # a copy: what set_params does later must not change what was asked for now
+        function = partial(method, copy.copy(self))
+        return map_segments(recordings, function, bags=get_speech_tags(self).gives_bags)

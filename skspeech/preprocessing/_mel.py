@@ -41,7 +41,7 @@ class MelTransformer(PowerTransformer):
         super()._validate_params()
         if self.f_min >= self._highest():
             raise ValueError(
-                f"f_min is {self.f_min:g} Hz, not below f_max, {self._highest():g} Hz. "
+                f"f_min is {_hertz(self.f_min)}, not below f_max, {_hertz(self._highest())}. "
                 "Lower f_min, or check the sample rate."
             )
         check_highest(self.f_max, self.sample_rate)
@@ -96,9 +96,14 @@ def check_highest(f_max: float | None, sample_rate: float) -> None:
     """Refuse an upper edge beyond half the sample rate."""
     if f_max is not None and f_max > sample_rate / 2:
         raise ValueError(
-            f"f_max is {f_max:g} Hz, above half the sample rate, "
-            f"{sample_rate / 2:g} Hz. Lower f_max, or check the sample rate."
+            f"f_max is {_hertz(f_max)}, above half the sample rate, "
+            f"{_hertz(sample_rate / 2)}. Lower f_max, or check the sample rate."
         )
+
+
+def _hertz(frequency: float) -> str:
+    """Write a frequency with every digit: what two differ by is what the error is about."""
+    return f"{repr(float(frequency)).removesuffix('.0')} Hz"
 
 
 @lru_cache(maxsize=16)  # read one recording at a time, a RecordingSequence would rebuild them

@@ -1,6 +1,7 @@
 """Power of waveforms in bins or mel bands, frame by frame; what all spectrograms share."""
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -36,11 +37,15 @@ class PowerTransformer(RecordingTransformer):
     """Base of the transformers that turn the power in each frame into a spectrogram.
 
     A subclass says in `_make_power` how power is computed and in `_from_power` what becomes of
-    it. With `_threaded`, recordings in memory are shared among threads, each with its own
+    it: unless it says otherwise, one of :data:`SCALES`, by its parameters `scale` and `amin`.
+    With `_threaded`, recordings in memory are shared among threads, each with its own
     buffers: as many as OMP_NUM_THREADS says or else as there are cores. A recording is one
     thread's, so their number changes no digit. Where a recording takes less than a
     millisecond, threads do not pay (measured).
     """
+
+    scale: str
+    amin: float
 
     _threaded = False
 
@@ -53,7 +58,7 @@ class PowerTransformer(RecordingTransformer):
 
     def _from_power(self, power: np.ndarray) -> np.ndarray:
         """Return the spectrogram, no view of anything; it may be `power` itself, rewritten."""
-        raise TypeError(f"{type(self).__name__} must define _from_power.")
+        return rescale(power, self.scale, self.amin)
 
     def _transform_batch(self, recordings: list[np.ndarray]) -> list[np.ndarray]:
         n_recordings = len(recordings)
@@ -61,15 +66,18 @@ class PowerTransformer(RecordingTransformer):
         n_threads = 1 if alone else min(n_recordings, _n_threads(), _MOST_THREADS)
         places = iter(range(n_recordings))  # shared: each thread takes the next when it is free
         transformed: list[Any] = [None] * n_recordings
-        too_loud: list[int] = []
+        failed: dict[int, BaseException] = {}
+        stop = threading.Event()
 
         def work(power_of: Callable[[np.ndarray], np.ndarray]) -> None:
-            for i in places:
-                power = power_of(recordings[i])
-                if np.isfinite(power).all():
-                    transformed[i] = self._from_power(power)
-                else:
-                    too_loud.append(i)
+            # What is taken is tried, and taken in order: so whichever recording fails first by
+            # the clock, the first to fail by its place is among those in `failed`.
+            while not stop.is_set() and (i := next(places, None)) is not None:
+                try:
+                    transformed[i] = self._from_power(self._finite(power_of(recordings[i]), i))
+                except BaseException as error:
+                    failed[i] = error
+                    stop.set()
 
         # not made in the threads: filters are cached, and warnings caught for all threads at once
         makers = [self._make_power() for _ in range(n_threads)]
@@ -77,14 +85,22 @@ class PowerTransformer(RecordingTransformer):
             work(makers[0])
         else:
             with ThreadPoolExecutor(n_threads) as pool:
-                list(pool.map(work, makers))
-        if too_loud:
-            raise RecordingError(
-                "is so loud that its power is too large for float32",
-                f"Rescale it to [-1, 1] before {type(self).__name__}.",
-                min(too_loud),
-            )
+                try:
+                    list(pool.map(work, makers))
+                finally:  # Ctrl-C comes here, and the pool waits for its threads
+                    stop.set()
+        if failed:
+            raise failed[min(failed)]
         return transformed
+
+    def _finite(self, power: np.ndarray, index: int) -> np.ndarray:
+        if np.isfinite(power).all():
+            return power
+        raise RecordingError(
+            "is so loud that its power is too large for float32",
+            f"Rescale it to [-1, 1] before {type(self).__name__}.",
+            index,
+        )
 
 
 def _n_threads() -> int:

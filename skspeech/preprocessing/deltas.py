@@ -1,6 +1,5 @@
 """Transformers that add how a spectrogram changes over time."""
 
-from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -9,7 +8,6 @@ from sklearn.utils._param_validation import Interval
 
 from skspeech.exceptions import RecordingError
 from skspeech.preprocessing._base import RecordingTransformer
-from skspeech.preprocessing._segments import map_recordings, on_segments
 from skspeech.recordings import RecordingSequence
 
 __all__ = ["Deltas"]
@@ -106,13 +104,13 @@ class Deltas(RecordingTransformer):
         RecordingError
             If a recording has not ``1 + order`` channels.
         """
-        self._validate_params()
-        recordings = self._validated(X, reset=False)
-        static = partial(_static, n_channels=1 + self.order)
-        return map_recordings(recordings, partial(on_segments, static))
+        return self._map(X, type(self)._static_batch)
 
     def _transform_batch(self, recordings: list[np.ndarray]) -> list[np.ndarray]:
         return [self._with_deltas(recording, i) for i, recording in enumerate(recordings)]
+
+    def _static_batch(self, recordings: list[np.ndarray]) -> list[np.ndarray]:
+        return [_static(channels, 1 + self.order, i) for i, channels in enumerate(recordings)]
 
     def _with_deltas(self, static: np.ndarray, index: int) -> np.ndarray:
         from scipy.signal import savgol_filter
@@ -130,10 +128,11 @@ class Deltas(RecordingTransformer):
         return channels
 
 
-def _static(channels: np.ndarray, n_channels: int) -> np.ndarray:
+def _static(channels: np.ndarray, n_channels: int, index: int) -> np.ndarray:
     if channels.ndim != 3 or len(channels) != n_channels:
         raise RecordingError(
             f"has shape {channels.shape}, not ({n_channels}, n_bins, n_frames)",
             "Give inverse_transform what transform of the same Deltas gave.",
+            index,
         )
     return channels[0].copy()

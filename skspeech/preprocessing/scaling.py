@@ -1,5 +1,6 @@
 """Transformers that standardise spectrograms: by the training data, or by the speaker."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,9 +12,9 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skspeech.exceptions import RecordingError
-from skspeech.preprocessing._base import RecordingTransformer
-from skspeech.preprocessing._segments import in_the_form_of, map_recordings, on_segments
+from skspeech.exceptions import RecordingError, SpeakerWarning
+from skspeech.preprocessing._base import CollectionTransformer, RecordingTransformer
+from skspeech.preprocessing._segments import in_the_form_of, on_segments
 from skspeech.recordings import RecordingSequence, features_kept_on_failure, segments_of
 from skspeech.tags import SpeechTags
 from skspeech.training.labels import check_groups
@@ -21,13 +22,18 @@ from skspeech.training.moments import Moments
 
 __all__ = ["SpeakerScaler", "SpectrogramScaler"]
 
+# Of a smaller deviation float32 cannot hold the variance: values that differ by so little are
+# the same, and other values, divided by it, would soon be infinite (our choice).
+_LEAST_SCALE = float(np.sqrt(np.finfo(np.float32).tiny))
+
 
 class SpectrogramScaler(RecordingTransformer):
     """Z-scores by the mean and deviation over all frames of the training recordings.
 
     A long recording weighs more than a short one, and a bag as all of its segments. One pass
     over the recordings keeps running moments in double precision, so a RecordingSequence is
-    read once in ``fit`` and never stands in memory. Bins that do not vary are only centred.
+    read once in ``fit`` and never stands in memory. Bins that do not vary, or by less than
+    1e-19, are only centred.
     The networks of skspeech do the same by their parameter `standardize`; this is for other
     models.
 
@@ -40,7 +46,8 @@ class SpectrogramScaler(RecordingTransformer):
     ----------
     mean_, scale_ : ndarray of float64, shape (n_bins, 1) or (n_channels, n_bins, 1)
         With ``by="global"`` every axis has length 1. `scale_` is the standard deviation, and 1
-        where that is zero.
+        where that is zero up to rounding, or below 1.08e-19, where its square is too small for
+        float32.
     layout_ : tuple of int
         The axes before time of the training recordings: ``(n_bins,)`` or
         ``(n_channels, n_bins)``.
@@ -92,8 +99,9 @@ class SpectrogramScaler(RecordingTransformer):
         """
         with features_kept_on_failure(self):
             recordings = self._validated(X, reset=True)
-            (moments,), layout = _measure(recordings, [0] * len(recordings), self.by)
-        self.mean_, self.scale_, self.layout_ = *moments, layout
+            ((mean, scale),), layout = _measure(recordings, [0] * len(recordings), self.by)
+        self.mean_, self.layout_ = mean, layout
+        self.scale_ = np.where(scale < _LEAST_SCALE, 1.0, scale)
         return self
 
     def transform(self, X: Any) -> np.ndarray | RecordingSequence:
@@ -134,17 +142,22 @@ class SpectrogramScaler(RecordingTransformer):
             If a recording has other channels or bins than those of training.
         """
         check_is_fitted(self)
-        recordings = self._validated(X, reset=False)
-        restore = partial(_restore, mean=self.mean_, scale=self.scale_, layout=self.layout_)
-        return map_recordings(recordings, partial(on_segments, restore))
+        return self._map(X, type(self)._restore_batch)
 
     def _transform_batch(self, recordings: list[np.ndarray]) -> list[np.ndarray]:
+        self._check_layouts(recordings)
+        return _standardise(recordings, self.mean_, self.scale_)
+
+    def _restore_batch(self, recordings: list[np.ndarray]) -> list[np.ndarray]:
+        self._check_layouts(recordings)
+        return [(x * self.scale_ + self.mean_).astype(np.float32) for x in recordings]
+
+    def _check_layouts(self, recordings: list[np.ndarray]) -> None:
         for i, recording in enumerate(recordings):
             _check_layout(recording, self.layout_, i)
-        return [_standardise(recording, self.mean_, self.scale_) for recording in recordings]
 
 
-class SpeakerScaler(RecordingTransformer):
+class SpeakerScaler(CollectionTransformer):
     """Z-scores within each speaker of the collection.
 
     Nothing is learnt from one collection for another: ``transform`` computes mean and
@@ -158,12 +171,17 @@ class SpeakerScaler(RecordingTransformer):
     (``sklearn.set_config(enable_metadata_routing=True)``); only then do they get through a
     Pipeline to ``transform``, when it predicts or scores. Scorers asked for by name, such as
     ``scoring="accuracy"``, do not hand them on. Without groups each recording is a speaker of
-    its own, all the segments of a bag together.
+    its own, all the segments of a bag together. With routing off that happens in
+    ``cross_validate(model, X, y, groups=speakers)``, whose groups reach the splitter alone, and
+    so a warning says it unless `without_groups` does.
 
     Parameters
     ----------
     by : {"bin", "global"}, default="bin"
         One mean and deviation for each bin of each channel, or one for everything.
+    without_groups : {"warn", "recording"}, default="warn"
+        Where no groups come, each recording is scaled on its own either way; ``"recording"``
+        says that this is meant.
 
     Attributes
     ----------
@@ -177,19 +195,23 @@ class SpeakerScaler(RecordingTransformer):
     >>> X = [np.array([[1.0, 3.0]]), np.array([[5.0, 5.0]]), np.array([[9.0, 9.0]])]
     >>> [x.tolist() for x in SpeakerScaler().fit_transform(X, groups=["Ann", "Bob", "Bob"])]
     [[[-1.0, 1.0]], [[-1.0, -1.0]], [[1.0, 1.0]]]
-    >>> [x.tolist() for x in SpeakerScaler().fit_transform(X)]
+    >>> [x.tolist() for x in SpeakerScaler(without_groups="recording").fit_transform(X)]
     [[[-1.0, 1.0]], [[0.0, 0.0]], [[0.0, 0.0]]]
     """
 
     __metadata_request__fit = {"groups": True}
     __metadata_request__transform = {"groups": True}
 
-    _parameter_constraints: dict = {"by": [StrOptions({"bin", "global"})]}
+    _parameter_constraints: dict = {
+        "by": [StrOptions({"bin", "global"})],
+        "without_groups": [StrOptions({"warn", "recording"})],
+    }
     _input_kind = "spectrogram"
     _output_kind = "spectrogram"
 
-    def __init__(self, *, by: str = "bin"):
+    def __init__(self, *, by: str = "bin", without_groups: str = "warn"):
         self.by = by
+        self.without_groups = without_groups
 
     def __speech_tags__(self) -> SpeechTags:
         return replace(super().__speech_tags__(), looks_across=True)
@@ -210,10 +232,17 @@ class SpeakerScaler(RecordingTransformer):
         Returns
         -------
         self
+
+        Warns
+        -----
+        SpeakerWarning
+            If there are no groups, unless `without_groups` is ``"recording"``.
         """
         with features_kept_on_failure(self):
             recordings = self._validated(X, reset=True)
             self.with_groups_ = check_groups(recordings, groups) is not None
+        if not self.with_groups_:
+            self._warn_without_groups()
         return self
 
     def transform(self, X: Any, groups: Any = None) -> np.ndarray | RecordingSequence:
@@ -238,15 +267,25 @@ class SpeakerScaler(RecordingTransformer):
             Names the recording that cannot be used, and the mend.
         ValueError
             If there are groups here and were none in ``fit``, or the other way round.
+
+        Warns
+        -----
+        SpeakerWarning
+            If there was no ``fit`` and there are no groups, unless `without_groups` is
+            ``"recording"``.
         """
         self._validate_params()
         recordings = self._validated(X, reset=False)
         groups = check_groups(recordings, groups)
         self._check_as_fitted(groups)
-        if groups is None:
-            return map_recordings(recordings, partial(_own_scores, by=self.by))
-        scores = _SpeakerScores(recordings, groups, self.by)
-        return in_the_form_of(recordings, RecordingSequence(range(len(recordings)), scores))
+        if groups is not None:
+            scores = _SpeakerScores(recordings, groups, self.by)
+            answers = RecordingSequence(range(len(recordings)), scores)
+        else:
+            if not hasattr(self, "with_groups_"):
+                self._warn_without_groups()
+            answers = RecordingSequence(recordings, partial(_own_scores, by=self.by))
+        return in_the_form_of(recordings, answers)
 
     def fit_transform(
         self, X: Any, y: Any = None, groups: Any = None
@@ -264,8 +303,22 @@ class SpeakerScaler(RecordingTransformer):
             f"SpeakerScaler was fitted {without} groups, and transform {found}. Pass groups, the "
             "speaker of each recording, to both or to neither. Through a Pipeline they reach "
             "transform, and so predict and score, only by metadata routing: "
-            "sklearn.set_config(enable_metadata_routing=True), then predict(X, groups=groups)."
+            "sklearn.set_config(enable_metadata_routing=True), then predict(X, groups=groups). "
+            "The predict of a search takes none: ask search.best_estimator_.predict(X, "
+            "groups=groups); cross_val_predict has no way to hand them on."
         )
+
+    def _warn_without_groups(self) -> None:
+        if self.without_groups == "warn":
+            warnings.warn(
+                "SpeakerScaler got no groups and scales each recording on its own. If that is "
+                "meant, say so by without_groups='recording'. Else pass groups, the speaker of "
+                "each recording: to fit and transform, or through a Pipeline and "
+                "cross_validate(..., params={'groups': groups}) by metadata routing, "
+                "sklearn.set_config(enable_metadata_routing=True).",
+                SpeakerWarning,
+                stacklevel=4,  # scikit-learn wraps fit and transform
+            )
 
 
 class _SpeakerScores:
@@ -309,18 +362,13 @@ def _measure(
     return [(found.mean, found.scale) for found in moments], layout
 
 
-def _standardise(segment: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    return ((segment - mean) / scale).astype(np.float32)
+def _standardise(
+    segments: list[np.ndarray], mean: np.ndarray, scale: np.ndarray
+) -> list[np.ndarray]:
+    return [((segment - mean) / scale).astype(np.float32) for segment in segments]
 
 
-def _restore(
-    segment: np.ndarray, mean: np.ndarray, scale: np.ndarray, layout: tuple[int, ...]
-) -> np.ndarray:
-    _check_layout(segment, layout)
-    return (segment * scale + mean).astype(np.float32)
-
-
-def _check_layout(segment: np.ndarray, layout: tuple[int, ...], index: int | None = None) -> None:
+def _check_layout(segment: np.ndarray, layout: tuple[int, ...], index: int) -> None:
     if segment.shape[:-1] != layout:
         axes = "".join(f"{size}, " for size in layout)
         raise RecordingError(

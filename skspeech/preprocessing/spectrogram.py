@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skspeech.preprocessing._mel import MelTransformer, check_highest
-from skspeech.preprocessing._power import FLOAT32, SCALES, BinPower, PowerTransformer, rescale
+from skspeech.preprocessing._power import FLOAT32, SCALES, BinPower, PowerTransformer
 
 __all__ = ["LogMelSpectrogram", "LogPowerSpectrogram"]
 
@@ -75,9 +75,6 @@ class LogMelSpectrogram(MelTransformer):
         self.f_max = f_max
         self.scale = scale
         self.amin = amin
-
-    def _from_power(self, power: np.ndarray) -> np.ndarray:
-        return rescale(power, self.scale, self.amin)
 
 
 class LogPowerSpectrogram(PowerTransformer):
@@ -173,6 +170,3 @@ class LogPowerSpectrogram(PowerTransformer):
 
     def _make_power(self) -> BinPower:
         return BinPower(self._n_bins(), self.n_fft, self.hop_length, self.win_length, self.window)
-
-    def _from_power(self, power: np.ndarray) -> np.ndarray:
-        return rescale(power, self.scale, self.amin)

@@ -36,6 +36,7 @@ from skspeech.testing.data import (
     make_read_only,
     reads_tables,
     shortest,
+    speakers,
     unreadable_collections,
 )
 
@@ -45,6 +46,9 @@ Check = Callable[[Any], None]
 
 #: How far a posterior may move with the batch, in float32 on the CPU.
 TOLERANCE = 1e-5
+
+#: The methods that say something of each recording.
+ANSWERS = ("predict", "predict_proba", "transform")
 
 
 def speech_checks(estimator: Any) -> Iterator[Check]:
@@ -85,9 +89,13 @@ def speech_checks(estimator: Any) -> Iterator[Check]:
     if is_classifier(estimator):
         yield check_labels_of_any_type
         yield check_posteriors
-    if _takes_groups(estimator):
+    with_groups = [method for method in ("fit", *ANSWERS) if _takes_groups(estimator, method)]
+    if "fit" in with_groups:
         yield check_groups_only_split
+    if with_groups:
         yield check_groups_are_requested
+    if set(with_groups) & set(ANSWERS):
+        yield check_answers_stay_within_groups
 
 
 def check_speech_estimator(estimator: Any) -> list[dict[str, Any]]:
@@ -180,10 +188,11 @@ def _name(check: Any) -> str:
     return "-".join([name, *(f"{key}={value}" for key, value in fixed.items())])
 
 
-def _takes_groups(estimator: Any) -> bool:
+def _takes_groups(estimator: Any, method: str) -> bool:
     import inspect
 
-    return "groups" in inspect.signature(estimator.fit).parameters
+    found = getattr(estimator, method, None)
+    return found is not None and "groups" in inspect.signature(found).parameters
 
 
 def _promise(check: Check) -> Check:
@@ -211,12 +220,19 @@ def _fresh(estimator: Any) -> Any:
     return copied
 
 
-def _answers(estimator: Any, X: Any) -> list[Any]:
+def _answers(estimator: Any, X: Any, groups: Any = None) -> list[Any]:
     """Return everything that a fitted estimator says of each recording."""
     methods = [name for name in ("predict_proba", "transform") if hasattr(estimator, name)]
     if not methods:
         methods = ["predict"]
-    return [list(getattr(estimator, name)(X)) for name in methods]
+    return [
+        list(getattr(estimator, name)(X, **_groups(estimator, name, groups))) for name in methods
+    ]
+
+
+def _groups(estimator: Any, method: str, groups: Any) -> dict[str, Any]:
+    """Return the groups as keyword where there are some and a method takes them."""
+    return {"groups": groups} if groups is not None and _takes_groups(estimator, method) else {}
 
 
 def _assert_alike(found: Any, wanted: Any, promise: str) -> None:
@@ -535,10 +551,9 @@ def check_posteriors(estimator: Any) -> None:
 
 @_promise
 def check_groups_only_split(estimator: Any) -> None:
-    """Groups choose what is held out and go no further: not into the network."""
+    """``fit`` takes names as groups, and with ``validation=None`` groups change nothing."""
     X, y = hard_data(estimator)
-    numbers = np.arange(len(X)) % 3
-    names = np.array(["Ann", "Bob", "Cid"])[numbers]
+    names, numbers = speakers(X)
     _fresh(estimator).fit(X, y, groups=names)  # into forward, strings would not go
     if "validation" not in estimator.get_params():
         return
@@ -554,6 +569,28 @@ def check_groups_only_split(estimator: Any) -> None:
 
 @_promise
 def check_groups_are_requested(estimator: Any) -> None:
-    """With metadata routing on, ``groups`` reach ``fit`` without a request by the user."""
+    """With metadata routing on, ``groups`` reach every method that takes them, unasked for."""
     request = get_routing_for_object(estimator)
-    assert "groups" in request.consumes("fit", ["groups"]), "groups are requested for fit"
+    for method in ("fit", *ANSWERS):
+        if _takes_groups(estimator, method):
+            asked = request.consumes(method, ["groups"])
+            assert "groups" in asked, f"groups are requested for {method}"
+
+
+@_promise
+def check_answers_stay_within_groups(estimator: Any) -> None:
+    """With groups, an answer depends on its recording or, by ``looks_across``, on its group."""
+    X, y = hard_data(estimator)
+    groups, _ = speakers(X)
+    fitted = _fresh(estimator)
+    fitted.fit(X, y, **_groups(fitted, "fit", groups))
+    wanted = _answers(fitted, X, groups)
+    looks_across = get_speech_tags(estimator).looks_across
+    part = np.flatnonzero(groups == groups[0])[: None if looks_across else 2]
+    _assert_alike(
+        _answers(fitted, X[part], groups[part]),
+        [[answers[i] for i in part] for answers in wanted],
+        "the recordings of other groups do not matter"
+        if looks_across
+        else "without the tag looks_across, the other recordings do not matter",
+    )

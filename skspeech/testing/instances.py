@@ -33,7 +33,7 @@ INSTANCES: dict[str, dict[str, Any]] = {
         "f_max": 200.0,
     },
     "MFCC": {"n_fft": 32, "hop_length": 8, "n_mels": 4, "n_mfcc": 3},
-    "SpeakerScaler": {},
+    "SpeakerScaler": {"without_groups": "recording"},
     "SpectrogramScaler": {},
 }
 

@@ -165,6 +165,7 @@ def test_wrong_parameters(name, value, method):
     [
         ({"win_length": 1601}, r"win_length is 1601 samples, .* 1600 points\. Lower win_length"),
         ({"f_max": 8001}, r"f_max is 8001 Hz, above half the sample rate, 8000 Hz"),
+        ({"f_max": 8000.0001}, r"f_max is 8000.0001 Hz, above half the sample rate, 8000 Hz"),
         ({"sample_rate": 6000}, r"f_max is 4000 Hz, above half the sample rate, 3000 Hz"),
     ],
 )

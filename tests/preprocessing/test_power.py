@@ -1,11 +1,16 @@
 """What the spectrograms share: threads, and what a subclass has to define."""
 
+import signal
 import threading
+import time
+import tomllib
+from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from packaging.requirements import Requirement
 
 from skspeech.exceptions import RecordingError
 from skspeech.preprocessing import MFCC, LogMelSpectrogram, LogPowerSpectrogram, _power
@@ -24,9 +29,14 @@ def voices(*lengths):
 def test_any_number_of_threads_gives_the_same_digits(monkeypatch, front, n_threads):
     X = voices(9000, 1, 700, 40000, 16000, 3, 800)
     wanted = front.transform(X)  # OMP_NUM_THREADS is 1 in the tests
+    pools = []
+    pool = _power.ThreadPoolExecutor
+    monkeypatch.setattr(_power, "ThreadPoolExecutor", lambda n: (pools.append(n), pool(n))[1])
+    monkeypatch.setattr(type(front), "_threaded", True)
     monkeypatch.setenv("OMP_NUM_THREADS", str(n_threads))
     for found, row in zip(front.transform(X), wanted, strict=True):
         assert_array_equal(found, row)
+    assert pools == [min(n_threads, len(X))]
 
 
 @pytest.mark.parametrize(("n_threads", "others"), [(1, 0), (4, 4), (100, 8)])
@@ -81,17 +91,65 @@ def test_the_first_of_two_errors_is_raised(monkeypatch, n_threads):
         LogPowerSpectrogram().transform([quiet, loud, quiet, short])
 
 
-@pytest.mark.parametrize("name", ["_make_power", "_from_power"])
-def test_a_subclass_must_say_what_it_computes(name):
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+def test_the_first_of_several_that_are_too_loud_is_named(monkeypatch, n_threads):
+    monkeypatch.setenv("OMP_NUM_THREADS", str(n_threads))
+    long, short = np.full(90000, 1e30), np.full(4, 1e30)
+    for _ in range(5):
+        with pytest.raises(RecordingError, match=r"^X\[0\] is so loud"):
+            LogPowerSpectrogram().transform([long, *[short] * 6])
+
+
+class Slow(LogPowerSpectrogram):
+    """Takes a hundredth of a second a recording, and fails where the power is zero."""
+
+    def _from_power(self, power):
+        self.tried.append(1)
+        self.before(power)
+        time.sleep(0.01)
+        return super()._from_power(power)
+
+
+@pytest.mark.parametrize("error", [MemoryError, SystemExit])
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+def test_an_error_stops_the_other_threads(monkeypatch, n_threads, error):
+    def fail_on_silence(power):
+        if not power.any():
+            time.sleep(0.05 / len(power[0]))  # the later of two fails first
+            raise error(f"of {len(power[0])} frames")
+
+    monkeypatch.setenv("OMP_NUM_THREADS", str(n_threads))
+    slow = Slow()
+    slow.tried, slow.before = [], fail_on_silence
+    X = [*voices(900), np.zeros(160), np.zeros(1600), *voices(*[900] * 97)]
+    with pytest.raises(error, match="of 2 frames"):
+        slow.transform(X)
+    assert len(slow.tried) < 50
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+def test_ctrl_c_stops_the_threads(monkeypatch, n_threads):
+    def interrupt_once(power):
+        if len(slow.tried) == 1:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    monkeypatch.setenv("OMP_NUM_THREADS", str(n_threads))
+    slow = Slow()
+    slow.tried, slow.before = [], interrupt_once
+    with pytest.raises(KeyboardInterrupt):
+        slow.transform(voices(*[900] * 100))
+    assert len(slow.tried) < 50
+
+
+def test_a_subclass_must_say_what_it_computes():
     class Idle(PowerTransformer):
         _parameter_constraints = {}
 
-        def _make_power(self):
-            return np.ones_like
-
-        def _from_power(self, power):
-            return power
-
-    delattr(Idle, name)
-    with pytest.raises(TypeError, match=f"Idle must define {name}"):
+    with pytest.raises(TypeError, match="Idle must define _make_power"):
         Idle().transform([np.ones(3)])
+
+
+def test_the_oldest_numpy_writes_spectra_into_a_buffer():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+    wanted = {r.name: r for r in map(Requirement, project["project"]["dependencies"])}
+    assert "1.26.4" not in wanted["numpy"].specifier, "rfft(out=) came with numpy 2.0"

@@ -15,13 +15,14 @@ from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
     LeaveOneGroupOut,
+    cross_val_predict,
     cross_validate,
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVC
 
-from skspeech.exceptions import RecordingError
+from skspeech.exceptions import RecordingError, SpeakerWarning
 from skspeech.preprocessing import Deltas, SpeakerScaler, SpectrogramScaler
 from skspeech.recordings import RecordingSequence, object_array
 from skspeech.tags import get_speech_tags
@@ -132,6 +133,17 @@ def test_what_does_not_vary_is_centred(by, value):
         assert_allclose(found, 0, atol=1e-6 * max(1, abs(value)))
 
 
+@BY
+def test_what_all_but_does_not_vary_is_centred(by):
+    faint = SpectrogramScaler(by=by).fit([np.array([[0.0, 1e-30]]), np.array([[2e-30]])])
+    assert_array_equal(faint.scale_, 1)
+    loud = np.array([[1e10, 3e38]], np.float32)
+    assert_array_equal(faint.transform([loud])[0], loud)
+    assert_array_equal(faint.inverse_transform([loud])[0], loud)
+    quiet = [np.array([[0.0, 2e-18]])]
+    assert_allclose(SpectrogramScaler(by=by).fit(quiet).scale_, 1e-18)
+
+
 def test_large_offsets_cost_no_digits():
     rng = np.random.default_rng(0)
     X = [(1e5 + rng.integers(0, 2, (1, 500))).astype(np.float32) for _ in range(40)]
@@ -196,6 +208,15 @@ def test_a_fit_that_fails_leaves_the_old_one():
     assert scaler.mean_ is mean
 
 
+@pytest.mark.parametrize("form", [list, RecordingSequence])
+def test_a_later_set_params_is_seen_by_every_method(form):
+    X = form(spectrograms(4))
+    scaler = SpectrogramScaler().fit(X).set_params(by="frame")
+    for method in (scaler.transform, scaler.inverse_transform):
+        with pytest.raises(ValueError, match="The 'by' parameter"):
+            method(X)
+
+
 @pytest.mark.parametrize("scaler", [SpectrogramScaler(by="frame"), SpeakerScaler(by=None)])
 def test_wrong_parameters(scaler):
     with pytest.raises(ValueError, match="The 'by' parameter of Spe"):
@@ -230,11 +251,15 @@ def test_z_scores_are_those_of_the_speakers_frames(by, form):
             assert_allclose(found[i], (X[i] - mean) / scale, rtol=1e-4, atol=1e-5)
 
 
+def by_recording(**parameters):
+    return SpeakerScaler(without_groups="recording", **parameters)
+
+
 @BY
 @FORMS
 def test_without_groups_each_recording_is_a_speaker(by, form):
     X = spectrograms(4, 9, 1)
-    found = SpeakerScaler(by=by).fit_transform(form(X))
+    found = by_recording(by=by).fit_transform(form(X))
     wanted = SpeakerScaler(by=by).fit_transform(X, groups=[0, 1, 2])
     for row, other in zip(found, wanted, strict=True):
         assert_array_equal(row, other)
@@ -242,7 +267,7 @@ def test_without_groups_each_recording_is_a_speaker(by, form):
 
 def test_the_segments_of_a_bag_have_one_speaker():
     X = spectrograms(4, 9, 7)
-    (alone,) = SpeakerScaler().fit_transform([[X[0], X[1]]])
+    (alone,) = by_recording().fit_transform([[X[0], X[1]]])
     together = SpeakerScaler().fit_transform(X, groups=[0, 0, 1])
     assert_array_equal(alone[0], together[0])
     bags = SpeakerScaler().fit_transform([[X[0]], [X[1]], X[2]], groups=[0, 0, 1])
@@ -273,7 +298,7 @@ def test_a_speaker_who_never_varies_is_centred():
 
 def test_speakers_in_an_array():
     X = np.stack(spectrograms(6, 6))
-    assert SpeakerScaler().fit_transform(X).shape == X.shape
+    assert by_recording().fit_transform(X).shape == X.shape
     assert SpeakerScaler().fit_transform(X, groups=["a", "a"]).shape == X.shape
     assert SpeakerScaler().fit_transform(np.eye(3), groups=[1, 1, 2]).shape == (3, 1, 3)
 
@@ -294,7 +319,7 @@ def test_a_sequence_is_read_once_for_the_speakers_and_then_on_access():
 
 def test_without_groups_a_sequence_is_read_on_access_only():
     sequence, read = opened(spectrograms(5, 6))
-    SpeakerScaler().fit_transform(sequence)[1]
+    by_recording().fit_transform(sequence)[1]
     assert read == [1]
 
 
@@ -309,7 +334,7 @@ def test_lazy_answers_pickle_and_hash():
 
 def test_a_later_set_params_changes_no_lazy_answer():
     X = spectrograms(5, 6)
-    scaler = SpeakerScaler()
+    scaler = by_recording()
     lazy, wanted = scaler.fit_transform(RecordingSequence(X)), scaler.transform(X)
     scaler.set_params(by="global")
     assert_array_equal(lazy[0], wanted[0])
@@ -331,7 +356,7 @@ def test_an_error_in_a_sequence_names_the_recording():
 @pytest.mark.parametrize(("first", "then"), [("aab", None), (None, "aab")])
 def test_groups_are_given_always_or_never(first, then):
     X = spectrograms(5, 6, 7)
-    scaler = SpeakerScaler().fit(X, groups=first and list(first))
+    scaler = by_recording().fit(X, groups=first and list(first))
     assert scaler.with_groups_ == (first is not None)
     with pytest.raises(
         ValueError,
@@ -342,11 +367,30 @@ def test_groups_are_given_always_or_never(first, then):
 
 def test_it_works_unfitted():
     X = spectrograms(5, 6)
-    assert_array_equal(SpeakerScaler().transform(X)[1], SpeakerScaler().fit_transform(X)[1])
+    assert_array_equal(by_recording().transform(X)[1], by_recording().fit_transform(X)[1])
     assert_array_equal(
         SpeakerScaler().transform(X, groups=[0, 0])[1],
         SpeakerScaler().fit_transform(X, groups=[0, 0])[1],
     )
+
+
+@pytest.mark.parametrize("method", ["fit", "transform", "fit_transform"])
+def test_it_is_not_silent_where_it_gets_no_groups(method):
+    X = spectrograms(5, 6)
+    with pytest.warns(SpeakerWarning, match="got no groups and scales each recording") as caught:
+        getattr(SpeakerScaler(), method)(X)
+    assert len(caught) == 1, "one warning is enough"
+    if method != "fit_transform":
+        assert caught[0].filename == __file__
+    with pytest.warns(SpeakerWarning):
+        fitted = SpeakerScaler().fit(X)
+    fitted.transform(X)  # said once
+
+
+def test_it_is_not_silent_in_a_cross_validation_without_routing(system, corpus):
+    X, y, speakers = corpus
+    with pytest.warns(SpeakerWarning, match=r"without_groups='recording'.*enable_metadata_routing"):
+        cross_validate(system, X, y, groups=speakers, cv=LeaveOneGroupOut(), error_score="raise")
 
 
 @pytest.mark.parametrize("groups", [["a"], [["a"], ["b"]], ["a", None], [1.0, np.nan]])
@@ -413,8 +457,25 @@ def test_groups_reach_it_in_cross_validation_by_routing(system, corpus):
     assert inside["test_score"].mean() > 0.95
     assert nested["test_score"].mean() > 0.95
     # without groups, each recording's own level goes, and the class with it
+    system[0].set_params(without_groups="recording")
     alone = cross_validate(system, X, y, groups=speakers, cv=LeaveOneGroupOut())
     assert alone["test_score"].mean() < 0.8
+
+
+def test_a_search_hands_groups_on_to_fit_and_score_alone(system, corpus):
+    """What the error says holds in scikit-learn: predict of a search takes no groups."""
+    X, y, speakers = corpus
+    with sklearn.config_context(enable_metadata_routing=True):
+        search = GridSearchCV(system, {"svc__C": [1]}, cv=GroupKFold(3), error_score="raise")
+        search.fit(X, y, groups=speakers)
+        assert search.score(X, y, groups=speakers) == 1
+        with pytest.raises(ValueError, match=r"best_estimator_\.predict\(X, groups=groups\)"):
+            search.predict(X)
+        with pytest.raises(TypeError, match="groups"):
+            search.predict(X, groups=speakers)
+        assert (search.best_estimator_.predict(X, groups=speakers) == y).all()
+        with pytest.raises(ValueError, match="cross_val_predict has no way"):
+            cross_val_predict(system, X, y, cv=LeaveOneGroupOut(), params={"groups": speakers})
 
 
 def test_scaled_before_the_split_is_scaled_in_the_pipeline(system, corpus):

@@ -1,6 +1,7 @@
 """Two honest estimators of a few lines, and heirs of theirs that break one promise each."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skspeech.exceptions import RecordingError
-from skspeech.preprocessing import AudioLoader
+from skspeech.preprocessing import AudioLoader, SpeakerScaler
 from skspeech.preprocessing._base import RecordingTransformer
 from skspeech.recordings import (
     RecordingSequence,
@@ -98,6 +99,13 @@ class HonestLoader(AudioLoader):
 
     def __init__(self):
         super().__init__(sample_rate=None)
+
+
+class HonestScaler(SpeakerScaler):
+    """Scales by the speaker, and says so."""
+
+    def __init__(self):
+        super().__init__(without_groups="recording")
 
 
 # Answers that depend on the others
@@ -279,6 +287,20 @@ class LearnsFromNumberedGroups(LearnsFromGroups):
 
 class AsksForNoGroups(Honest):
     __metadata_request__fit = {"groups": None}
+
+
+class AsksForNoGroupsAtTransform(HonestScaler):
+    __metadata_request__transform = {"groups": None}
+
+
+class HidesThatItLooksAcross(HonestScaler):
+    def __speech_tags__(self):
+        return replace(super().__speech_tags__(), looks_across=False)
+
+
+class LooksBeyondTheGroup(HonestScaler):
+    def transform(self, X, groups=None):
+        return super().transform(X, groups=groups if groups is None else np.zeros(len(X)))
 
 
 # Containers

@@ -142,9 +142,11 @@ HONEST = {
     "Honest without validation": sins.Honest(validation=None),
     "HonestGain": sins.HonestGain(),
     "HonestLoader": sins.HonestLoader(),
+    "HonestScaler": sins.HonestScaler(),
 }
 
 INDEPENDENT = "check_recordings_are_independent"
+GROUPS = "check_answers_stay_within_groups"
 UNCHANGED = "check_parameters_and_data_unchanged"
 NO_FILE = "check_no_file_is_written"
 RANDOM = "check_global_random_state_untouched"
@@ -175,10 +177,17 @@ SINS = [
     (sins.DrawsFromTheGlobalGenerator(), RANDOM, r"numpy.random .*random_state=None"),
     (sins.IgnoresTheSeed(), "check_same_seed_same_answer", "the same seed gives the same answer"),
     (sins.KeepsItsOwnStateOutOfPickles(), "check_copies_answer_alike", "pickle keeps the answers"),
-    (sins.FeedsGroupsToTheNetwork(), "check_groups_only_split", "not into the network"),
+    (sins.FeedsGroupsToTheNetwork(), "check_groups_only_split", "could not convert string"),
     (sins.LearnsFromGroups(), "check_groups_only_split", "groups change nothing"),
     (sins.LearnsFromNumberedGroups(), "check_groups_only_split", "groups change nothing"),
     (sins.AsksForNoGroups(), "check_groups_are_requested", "groups are requested for fit"),
+    (
+        sins.AsksForNoGroupsAtTransform(),
+        "check_groups_are_requested",
+        "groups are requested for transform",
+    ),
+    (sins.HidesThatItLooksAcross(), GROUPS, "without the tag looks_across"),
+    (sins.LooksBeyondTheGroup(), GROUPS, "the recordings of other groups do not matter"),
     (
         sins.CountsFeaturesOfRaggedRecordings(),
         "check_ragged_sets_no_n_features",
