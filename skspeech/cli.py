@@ -130,9 +130,7 @@ def _demo(commands: argparse._SubParsersAction) -> None:
         help="train a network on the bundled voices and test it",
         description="Train a network on the bundled voices and test it on prompts it never heard.",
     )
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="random seed (default: %(default)s)"
-    )
+    _add_seed(parser)
     parser.add_argument(
         "--max-epochs",
         type=_positive,

@@ -1,17 +1,16 @@
 """What an experiment is: runs of a model on the splits of a protocol, a row a fold."""
 
 import os
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
 
+from skspeech.experiments._versions import library_versions
 from skspeech.model_selection import ResultFile, ValidateOnTest, cross_validate_speakers
 
 __all__ = [
@@ -260,9 +259,7 @@ def limit_epochs(estimator: Any, max_epochs: int | None) -> str:
 
 def versions() -> str:
     """Return the versions that figures depend on, in one line."""
-    libraries = ("skspeech", "torch", "scikit-learn", "librosa", "numpy")
-    found = [f"{library} {version(library)}" for library in libraries]
-    return ", ".join([f"Python {platform.python_version()}", *found])
+    return ", ".join(f"{name} {found}" for name, found in library_versions().items())
 
 
 def _command(name: str, seed: int, max_epochs: int | None) -> str:

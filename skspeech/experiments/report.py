@@ -1,7 +1,6 @@
 """A report of an evaluation: one page of HTML that holds its pictures and its sounds."""
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from skspeech.experiments._media import SECONDS_SHOWN, history_picture, sound, spectrogram_picture
+from skspeech.experiments._versions import library_versions
 from skspeech.inspection._extras import check_extra
 from skspeech.metrics import unweighted_accuracy, weighted_accuracy
 
 __all__ = ["check_report", "write_report"]
-
-_LIBRARIES = ("skspeech", "torch", "scikit-learn", "numpy", "librosa")
 
 
 def write_report(
@@ -132,7 +130,7 @@ def write_report(
         n_wrong=len(wrong),
         mistakes=[_shown(one, recordings, sample_rate) for one in wrong[:n_mistakes]],
         seconds_shown=SECONDS_SHOWN,
-        made={"Command": command, "Seed": seed, **_versions()},
+        made={"Command": command, "Seed": seed, **library_versions()},
         settings=settings,
         descr=descr,
     )
@@ -264,12 +262,6 @@ def _shown(answer: dict[str, Any], recordings: Any, sample_rate: int) -> dict[st
         "picture": spectrogram_picture(waveform, sample_rate),
         "sound": sound(waveform, sample_rate),
     }
-
-
-def _versions() -> dict[str, str]:
-    from platform import python_version
-
-    return {"Python": python_version(), **{name: version(name) for name in _LIBRARIES}}
 
 
 def _template() -> Any:
