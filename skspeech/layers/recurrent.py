@@ -39,6 +39,10 @@ class MaskedRecurrent(FramewiseLayer, nn.Module):
     ``return_sequences=False``. The weights are those of ``rnn``, a torch module; padded batches are
     packed for it on a GPU, and read without packing, faster and to the same result, on the CPU.
 
+    They begin as torch draws them, but the forget gate's bias of an LSTM 1 higher, as Jozefowicz,
+    Zaremba and Sutskever (2015), "An Empirical Exploration of Recurrent Network Architectures",
+    ICML, advise and Keras does: else a cell forgets half of what it holds at every step.
+
     Examples
     --------
     >>> import torch
@@ -80,6 +84,16 @@ class MaskedRecurrent(FramewiseLayer, nn.Module):
             dropout=dropout,
             batch_first=True,
         )
+        if cell == "lstm":
+            self._open_forget_gates()
+
+    @torch.no_grad()
+    def _open_forget_gates(self) -> None:
+        """Add 1 to the forget gate's bias, so that a cell remembers until it learns to forget."""
+        n = self.rnn.hidden_size
+        for name, bias in self.rnn.named_parameters():
+            if name.startswith("bias_ih"):  # of two that are added; input, forget, cell, output
+                bias[n : 2 * n] += 1
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Read the recordings; see the class for the shapes."""

@@ -299,6 +299,20 @@ def test_the_final_state_is_that_of_each_recording_alone(dtype, data):
     assert_all_close(gradients([y], [direction], leaves), gradients([alone], [direction], leaves))
 
 
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_only_the_forget_gate_begins_open(cell):
+    options = {"num_layers": 2, "bidirectional": True, "batch_first": True}
+    torch.manual_seed(0)
+    ours = MaskedRecurrent(3, 4, cell=cell, num_layers=2, bidirectional=True).rnn
+    torch.manual_seed(0)
+    plain = (nn.LSTM if cell == "lstm" else nn.GRU)(3, 4, **options)
+    for (name, found), wanted in zip(ours.named_parameters(), plain.parameters(), strict=True):
+        raised = torch.zeros_like(wanted)
+        if cell == "lstm" and name.startswith("bias_ih"):
+            raised[4:8] = 1
+        assert torch.equal(found, wanted + raised), name
+
+
 def test_dropout_between_recurrent_layers_acts_in_training_only():
     layer = MaskedRecurrent(2, 4, num_layers=2, bidirectional=True, dropout=0.5)
     x, lengths = make_batch([torch.randn(2, 3), torch.randn(2, 6)])
