@@ -17,7 +17,8 @@ from torch.nn.functional import cross_entropy
 
 from skspeech.layers.standardized import Standardized
 from skspeech.models import CNNLSTM2DClassifier
-from skspeech.training.batches import LengthBucketSampler, Segments, collate, survey
+from skspeech.training.batches import Segments, collate, survey
+from skspeech.training.buckets import LengthBucketSampler
 from skspeech.training.net import make_optimizer
 from skspeech.training.population import EpochSample
 

@@ -21,14 +21,8 @@ from skspeech.exceptions import ValidationWarning
 from skspeech.layers.standardized import Standardized
 from skspeech.recordings import features_kept_on_failure, validate_recordings
 from skspeech.tags import SpeechTags
-from skspeech.training.batches import Segments, survey
-from skspeech.training.callbacks import BestEpoch, EpochHooks
-from skspeech.training.labels import (
-    check_groups,
-    class_shares,
-    encode_labels,
-    segment_weights,
-)
+from skspeech.training.callbacks import EpochHooks, standard_callbacks
+from skspeech.training.labels import check_groups, encode_labels
 from skspeech.training.moments import Moments
 from skspeech.training.net import (
     SpeechNet,
@@ -37,6 +31,8 @@ from skspeech.training.net import (
     resolve_device,
 )
 from skspeech.training.parameters import TRAINING_CONSTRAINTS
+from skspeech.training.parts import Parts, make_parts
+from skspeech.training.scheme import TrainingScheme
 from skspeech.training.seeding import own_random_state, seeded
 from skspeech.training.validation import hold_out
 
@@ -74,6 +70,10 @@ class NetworkClassifier(
         ``embedding_size``, and ``min_input_length()``.
         """
         raise TypeError(f"{type(self).__name__} must define _make_network.")
+
+    def _training_scheme(self) -> TrainingScheme:
+        """Return what the training does beyond the shared parameters."""
+        return TrainingScheme()
 
     def __speech_tags__(self) -> SpeechTags:
         if self._input_kind not in ("waveform", "spectrogram", "pitch"):
@@ -160,13 +160,14 @@ class NetworkClassifier(
             )
         device = resolve_device(self.device)
         with seeded(rng.randint(2**31 - 1), device):
-            net, layout, parts = self._prepare(recordings, labels, classes, held.indices, device)
-            fitted = {"classes_": classes, "layout_": layout, "validation_": held}
+            net, parts = self._prepare(recordings, labels, classes, held.indices, device)
+            fitted = {"classes_": classes, "layout_": parts.layout, "validation_": held}
             net.train(
-                *parts,
+                parts.training,
+                parts.validation,
                 max_epochs=self.max_epochs,
                 seed=rng.randint(2**31 - 1),
-                callbacks=self._training_callbacks(parts[1], context, data, fitted),
+                callbacks=self._training_callbacks(parts.shares, context, data, fitted),
             )
         # only now, so that a training that fails leaves an estimator that agrees with itself
         self.__dict__.update(net_=net, **fitted)
@@ -188,32 +189,27 @@ class NetworkClassifier(
         classes: np.ndarray,
         held_out: np.ndarray,
         device: str,
-    ) -> tuple[SpeechNet, tuple[int, ...], tuple[Segments, Segments | None]]:
-        """Return the net to train, its layout, and the segments trained on and held out."""
+    ) -> tuple[SpeechNet, Parts]:
+        """Return the net to train, and what it trains on and is judged by."""
         trains_on = self.warm_start and hasattr(self, "net_")
-        held = np.zeros(len(labels), dtype=bool)
-        held[held_out] = True
         moments = None if self.standardize is None or trains_on else Moments(self.standardize)
-        found = survey(
+        parts = make_parts(
             recordings,
+            labels,
+            classes,
+            held_out,
+            class_weight=self.class_weight,
+            scheme=self._training_scheme(),
             layout=self.layout_ if trains_on else None,
             moments=moments,
-            measured=~held,
         )
-        # every class is left in the training part, or nothing was held out
-        shares = class_shares(self.class_weight, classes, labels[~held])
-        weights = segment_weights(found, labels, shares, ~held)
-        parts = [
-            Segments(recordings, found, chosen=chosen, targets=labels, weights=weights)
-            for chosen in (~held, held)
-        ]
         if trains_on:
             net = self.net_.snapshot()  # a training that fails leaves the fitted one alone
             net.adjust(weight_decay=self.weight_decay, **self._settings())
         else:
-            network = self._make_network(found.layout, len(classes))
+            network = self._make_network(parts.layout, len(classes))
             net = self._make_net(network, moments, device)
-        return net, found.layout, (parts[0], parts[1] if held.any() else None)
+        return net, parts
 
     def _make_net(self, network: Any, moments: Moments | None, device: str) -> SpeechNet:
         module = Standardized(
@@ -235,14 +231,16 @@ class NetworkClassifier(
 
     def _settings(self) -> dict[str, Any]:
         """Return what a further training may change."""
-        return {name: getattr(self, name) for name in ("lr", "batch_size", "precision", "verbose")}
+        names = ("lr", "batch_size", "batch_frames", "precision", "verbose")
+        return {name: getattr(self, name) for name in names}
 
     def _training_callbacks(
-        self, validation: Any, context: Any, data: dict[str, Any], fitted: dict[str, Any]
+        self, shares: Any, context: Any, data: dict[str, Any], fitted: dict[str, Any]
     ) -> list:
-        callbacks = copy.deepcopy(list(self.callbacks or []))
-        if validation is not None:  # first, so that the others may watch its score
-            callbacks.insert(0, ("best_epoch", BestEpoch(self.patience)))
+        callbacks: list = standard_callbacks(
+            self.patience, shares, lr_patience=self.lr_patience, max_grad_norm=self.max_grad_norm
+        )
+        callbacks += copy.deepcopy(list(self.callbacks or []))
         if hasattr(self, "_skl_callbacks"):
             callbacks.append(("epoch_hooks", EpochHooks(self, context, data, fitted)))
         return callbacks

@@ -15,6 +15,7 @@ from skspeech.layers.pooling import (
     MaskedMaxPool2d,
 )
 from skspeech.layers.recurrent import MaskedRecurrent
+from skspeech.layers.summary import MaskedSummary
 
 __all__ = [
     "MaskedAvgPool1d",
@@ -27,6 +28,7 @@ __all__ = [
     "MaskedMaxPool2d",
     "MaskedRecurrent",
     "MaskedSequential",
+    "MaskedSummary",
     "length_mask",
     "mask_padding",
 ]

@@ -223,6 +223,10 @@ class SlidingLayer:
         """
         return self.windows[-1].inputs(n_out)
 
+    def output_bins(self, n_bins: int) -> int:
+        """Give the bins that come out of ``n_bins``, as lengths come out along time."""
+        return self.windows[0].outputs(n_bins)
+
     def refuse_short(self, lengths: Tensor) -> None:
         """Raise a ValueError where a recording would come out empty."""
         needed = self.min_input_length()
@@ -245,6 +249,10 @@ class FramewiseLayer:
     def min_input_length(self, n_out: int = 1) -> int:
         """Give back ``n_out``: as many frames come out as go in."""
         return n_out
+
+    def output_bins(self, n_bins: int) -> int:
+        """Give back ``n_bins``."""
+        return n_bins
 
 
 class MaskedConv1d(SlidingLayer, nn.Conv1d):
@@ -463,6 +471,12 @@ class MaskedSequential(nn.Sequential):
         for layer in reversed(self._masked()):
             n_out = layer.min_input_length(n_out)
         return n_out
+
+    def output_bins(self, n_bins: int) -> int:
+        """Give the bins that come out of ``n_bins``; for layers that have bins."""
+        for layer in self._masked():
+            n_bins = layer.output_bins(n_bins)
+        return n_bins
 
     def _masked(self) -> list[Any]:
         return [layer for layer in self if not isinstance(layer, ELEMENTWISE)]

@@ -41,6 +41,10 @@ class _MaskedPool(SlidingLayer, nn.Module):
         lengths_out = self.output_lengths(lengths)
         return zero_padding_(y, lengths_out), lengths_out
 
+    def output_bins(self, n_bins: int) -> int:
+        """Give the bins that come out of ``n_bins``; a wider pool shrinks to them."""
+        return _shrink(self.windows[0], n_bins).outputs(n_bins)
+
     def _pool(self, x: Tensor, lengths: Tensor, windows: list[Window]) -> Tensor:
         raise TypeError(f"{type(self).__name__} must define _pool.")
 

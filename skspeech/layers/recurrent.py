@@ -97,27 +97,29 @@ class MaskedRecurrent(FramewiseLayer, nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Read the recordings; see the class for the shapes."""
+        if self.return_sequences:
+            return self.sequences(x, lengths)
+        return self._read(x, lengths, every_frame=False)
+
+    def sequences(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Read the recordings and give every frame, as with ``return_sequences=True``."""
+        y = self._read(x, lengths, every_frame=True).transpose(1, 2)
+        return pad_end(y, [x.shape[-1] - y.shape[-1]], 0.0), lengths
+
+    def _read(self, x: Tensor, lengths: Tensor, *, every_frame: bool) -> Tensor:
         longest = int(lengths.max())
         frames = x[..., :longest].transpose(1, 2)
         if nothing_padded(lengths, longest):
-            y = self._read_whole(frames)
-        elif frames.is_cuda:
-            y = self._read_packed(frames, lengths)
-        else:
-            y = self._read_turned(frames, lengths)
-        if not self.return_sequences:
-            return y
-        return pad_end(y.transpose(1, 2), [x.shape[-1] - longest], 0.0), lengths
+            outputs, state = self.rnn(frames)
+            return outputs if every_frame else self._final(state)
+        read = self._read_packed if frames.is_cuda else self._read_turned
+        return read(frames, lengths, every_frame)
 
-    def _read_whole(self, frames: Tensor) -> Tensor:
-        outputs, state = self.rnn(frames)
-        return outputs if self.return_sequences else self._final(state)
-
-    def _read_packed(self, frames: Tensor, lengths: Tensor) -> Tensor:
+    def _read_packed(self, frames: Tensor, lengths: Tensor, every_frame: bool) -> Tensor:
         outputs, state = self.rnn(
             pack_padded_sequence(frames, lengths.cpu(), batch_first=True, enforce_sorted=False)
         )
-        if not self.return_sequences:
+        if not every_frame:
             return self._final(state)
         return pad_packed_sequence(outputs, batch_first=True)[0]
 
@@ -126,7 +128,7 @@ class MaskedRecurrent(FramewiseLayer, nn.Module):
         last_layer = hidden[-self.n_directions :]
         return last_layer.transpose(0, 1).flatten(1)
 
-    def _read_turned(self, frames: Tensor, lengths: Tensor) -> Tensor:
+    def _read_turned(self, frames: Tensor, lengths: Tensor, every_frame: bool) -> Tensor:
         """Read forwards twice, the second time with every recording turned around in its place.
 
         Padding then comes last in both directions and reaches nothing before it. Torch has a fast
@@ -141,9 +143,9 @@ class MaskedRecurrent(FramewiseLayer, nn.Module):
             outputs = [self._read_once(frames, layer, 0)]
             if self.rnn.bidirectional:
                 outputs.append(self._read_once(_turn(frames, rows), layer, 1))
-            if layer < self.rnn.num_layers - 1 or self.return_sequences:
+            if layer < self.rnn.num_layers - 1 or every_frame:
                 frames = torch.cat([outputs[0], *(_turn(y, rows) for y in outputs[1:])], -1)
-        if self.return_sequences:
+        if every_frame:
             return frames * length_mask(lengths, frames.shape[1])[..., None].to(frames.device)
         at = torch.arange(len(lengths), device=frames.device), (lengths - 1).to(frames.device)
         return torch.cat([y[at] for y in outputs], 1)

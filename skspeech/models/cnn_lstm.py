@@ -89,7 +89,7 @@ class CNNLSTM(nn.Module):
             layers += block(n_in, n_out, size, pool_padding)
         self.blocks = MaskedSequential(*layers)
         self.embedding_size = lstm_units
-        n_bins = _pooled(layout[1], pool_sizes, pool_padding) if len(layout) == 2 else 1
+        n_bins = self.blocks.output_bins(layout[1]) if len(layout) == 2 else 1
         self.lstm = MaskedRecurrent(n_maps[-1] * n_bins, lstm_units, return_sequences=False)
         self.classes = nn.Linear(lstm_units, n_classes)
 
@@ -123,14 +123,6 @@ def _block_2d(n_in: int, n_out: int, pool_size: int, padding: Padding) -> list[n
         nn.ELU(),
         MaskedMaxPool2d(pool_size, padding=padding),
     ]
-
-
-def _pooled(n_bins: int, pool_sizes: Sequence[int], padding: Padding) -> int:
-    """Return the bins that are left after all pools."""
-    for size in pool_sizes:
-        size = min(size, n_bins)
-        n_bins = n_bins // size if padding == "valid" else -(-n_bins // size)
-    return n_bins
 
 
 class _CNNLSTMClassifier(NetworkClassifier):
@@ -218,12 +210,15 @@ class CNNLSTM1DClassifier(_CNNLSTMClassifier):
         max_epochs: int = 100,
         lr: float = 1e-4,  # our choice, as is Adam
         batch_size: int = 32,
+        batch_frames: int | None = None,
         optimizer: Any = "adam",
         weight_decay: float = 1e-4,
         class_weight: Any = None,
         validation: Any = "auto",
         validation_fraction: float = 0.1,
         patience: int | None = 8,
+        lr_patience: int | None = None,
+        max_grad_norm: float | None = None,
         standardize: str | None = "global",
         device: str = "auto",
         precision: str = "float32",
@@ -239,12 +234,15 @@ class CNNLSTM1DClassifier(_CNNLSTMClassifier):
         self.max_epochs = max_epochs
         self.lr = lr
         self.batch_size = batch_size
+        self.batch_frames = batch_frames
         self.optimizer = optimizer
         self.weight_decay = weight_decay
         self.class_weight = class_weight
         self.validation = validation
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.lr_patience = lr_patience
+        self.max_grad_norm = max_grad_norm
         self.standardize = standardize
         self.device = device
         self.precision = precision
@@ -324,12 +322,15 @@ class CNNLSTM2DClassifier(_CNNLSTMClassifier):
         max_epochs: int = 100,
         lr: float = 1e-3,  # our choice, as is Adam
         batch_size: int = 32,
+        batch_frames: int | None = None,
         optimizer: Any = "adam",
         weight_decay: float = 1e-4,
         class_weight: Any = None,
         validation: Any = "auto",
         validation_fraction: float = 0.1,
         patience: int | None = 8,
+        lr_patience: int | None = None,
+        max_grad_norm: float | None = None,
         standardize: str | None = "bin",
         device: str = "auto",
         precision: str = "float32",
@@ -345,12 +346,15 @@ class CNNLSTM2DClassifier(_CNNLSTMClassifier):
         self.max_epochs = max_epochs
         self.lr = lr
         self.batch_size = batch_size
+        self.batch_frames = batch_frames
         self.optimizer = optimizer
         self.weight_decay = weight_decay
         self.class_weight = class_weight
         self.validation = validation
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.lr_patience = lr_patience
+        self.max_grad_norm = max_grad_norm
         self.standardize = standardize
         self.device = device
         self.precision = precision

@@ -1,19 +1,20 @@
-"""Recordings laid flat into segments, and segments of like lengths put into batches."""
+"""Recordings laid flat into segments, as torch reads them, and padded into one batch."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from skspeech.exceptions import RecordingError
 from skspeech.recordings import segments_of
+from skspeech.training.buckets import LengthBucketSampler
 from skspeech.training.moments import Moments
 
-__all__ = ["LengthBucketSampler", "Segments", "Survey", "collate", "survey"]
+__all__ = ["Segments", "Survey", "collate", "survey"]
 
 
 def channels_first(recording: np.ndarray) -> np.ndarray:
@@ -118,6 +119,11 @@ class Segments(Dataset):
     targets : ndarray of int, shape (n_recordings,)
     weights : ndarray of float, shape (n_segments of the survey,)
         The share of each segment in the loss.
+    crop_frames : int or None, default=None
+        Longer segments are read as a run of so many frames, drawn anew each time.
+    oversample : bool, default=False
+        Whether an epoch reads recordings of rarer classes several times, so that every class
+        has as many as the largest.
     """
 
     def __init__(
@@ -128,39 +134,64 @@ class Segments(Dataset):
         chosen: np.ndarray,
         targets: np.ndarray,
         weights: np.ndarray,
+        crop_frames: int | None = None,
+        oversample: bool = False,
     ):
         rows = np.flatnonzero(chosen[found.recording])
         self.recordings = recordings
         self.recording, self.member = found.recording[rows], found.member[rows]
         self.lengths = found.lengths[rows]
+        if crop_frames is not None:
+            self.lengths = np.minimum(self.lengths, crop_frames)
         self.targets = torch.from_numpy(targets[self.recording])
         self.weights = torch.from_numpy(weights[rows].astype(np.float32))
+        self.oversample = oversample
         # A bag read on access costs its whole recording for any one of its segments. Those in
         # memory take the same way, so that they are trained on in the same order.
         self._reads_bags = bool(self.member.any())
         self._read: OrderedDict[int, Any] = OrderedDict()
         self._n_kept = 0
+        self._rng = np.random.default_rng(0)  # each sampler has its own
 
     def __len__(self) -> int:
         return len(self.recording)
 
     def __getitem__(self, i: int) -> tuple[np.ndarray, int]:
-        return channels_first(self._bag(int(self.recording[i]))[self.member[i]]), i
+        segment = channels_first(self._bag(int(self.recording[i]))[self.member[i]])
+        return self._cropped(segment, self.lengths[i]), i
 
-    def sampler(self, batch_size: int, *, seed: int | None) -> "LengthBucketSampler":
+    def _cropped(self, segment: np.ndarray, n_frames: int) -> np.ndarray:
+        if segment.shape[-1] == n_frames:
+            return segment
+        start = self._rng.integers(segment.shape[-1] - n_frames + 1)
+        return segment[..., start : start + n_frames]
+
+    def sampler(
+        self, batch_size: int, *, batch_frames: int | None = None, seed: int | None
+    ) -> LengthBucketSampler:
         """Return the batches of an epoch; those of bags go bag by bag.
 
         The bags of as many batches as are sorted together are kept in memory, so that one
         that is read on access is read about once an epoch.
         """
+        self._rng = np.random.default_rng(seed)
         sampler = LengthBucketSampler(
             self.lengths,
             batch_size,
+            batch_frames=batch_frames,
             seed=seed,
             recordings=self.recording if self._reads_bags else None,
+            draw=self._draw_balanced if self.oversample else None,
         )
         self._n_kept = 2 * sampler.pool
         return sampler
+
+    def _draw_balanced(self, rng: np.random.Generator) -> np.ndarray:
+        """Return the rows of an epoch in which each class has as many recordings."""
+        owners, first = np.unique(self.recording, return_index=True)
+        extra = repeats_for_balance(self.targets.numpy()[first], rng)
+        again = [np.flatnonzero(self.recording == owner) for owner in owners[extra]]
+        return np.concatenate([np.arange(len(self)), *again])
 
     def _bag(self, recording: int) -> Sequence[Any]:
         if not self._reads_bags:
@@ -180,6 +211,36 @@ class Segments(Dataset):
             self.weights[list(rows)],
             torch.from_numpy(self.recording[list(rows)]),
         )
+
+
+def repeats_for_balance(classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return which samples to read once more so that all classes have equally many.
+
+    Each sample of a class is repeated as often as any other of it, or once more often.
+
+    Parameters
+    ----------
+    classes : ndarray of int, shape (n_samples,)
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of int
+        Indices into `classes`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skspeech.training.batches import repeats_for_balance
+    >>> repeats_for_balance(np.array([0, 0, 0, 1]), np.random.default_rng(0)).tolist()
+    [3, 3]
+    """
+    most = np.bincount(classes).max()
+    repeats = []
+    for code in np.unique(classes):
+        members = rng.permutation(np.flatnonzero(classes == code))
+        repeats.append(np.resize(members, most - len(members)))
+    return np.concatenate(repeats)
 
 
 def collate(segments: Any) -> dict[str, torch.Tensor]:
@@ -210,76 +271,3 @@ def collate(segments: Any) -> dict[str, torch.Tensor]:
         for row, segment in zip(inputs, segments, strict=True):
             row[..., : segment.shape[-1]] = segment
     return {"inputs": torch.from_numpy(inputs), "lengths": torch.tensor(lengths)}
-
-
-class LengthBucketSampler(Sampler):
-    """Batches of like lengths, shuffled anew each epoch, the same for the same seed.
-
-    Every epoch permutes the segments, sorts each run of `pool_batches` batches by length, cuts
-    it into batches and shuffles all of these: batches hold like lengths, yet which
-    segments meet, and when, differs from epoch to epoch.
-
-    Parameters
-    ----------
-    lengths : ndarray of int, shape (n_segments,)
-    batch_size : int
-    seed : int or None, default=None
-        None keeps the order: longest first, as prediction and validation want it.
-    pool_batches : int, default=16
-        Batches sorted together: more of them pad less and shuffle less. Our choice.
-    recordings : ndarray of int, shape (n_segments,) or None, default=None
-        The recording of each segment: those of one recording then stay in one run of
-        batches, or two, and only the batches of a run are shuffled.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skspeech.training.batches import LengthBucketSampler
-    >>> [batch.tolist() for batch in LengthBucketSampler(np.array([3, 9, 4, 8]), 2)]
-    [[1, 3], [2, 0]]
-    """
-
-    def __init__(
-        self,
-        lengths: np.ndarray,
-        batch_size: int,
-        *,
-        seed: int | None = None,
-        pool_batches: int = 16,
-        recordings: np.ndarray | None = None,
-    ):
-        self.lengths = np.asarray(lengths)
-        self.batch_size = batch_size
-        self.pool = pool_batches * batch_size
-        self.recordings = recordings
-        self._rng = None if seed is None else np.random.default_rng(seed)
-
-    def __len__(self) -> int:
-        return -(-len(self.lengths) // self.batch_size)
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        order = self._order()
-        pool = len(order) if self._rng is None and self.recordings is None else self.pool
-        runs = [self._cut(order[i : i + pool]) for i in range(0, len(order), pool)]
-        if self.recordings is None:
-            runs = [[batch for run in runs for batch in run]]
-        for run in runs:
-            places = range(len(run)) if self._rng is None else self._rng.permutation(len(run))
-            yield from (run[i] for i in places)
-
-    def _order(self) -> np.ndarray:
-        n_segments = len(self.lengths)
-        order = np.arange(n_segments) if self._rng is None else self._rng.permutation(n_segments)
-        if self.recordings is None:
-            return order
-        rank = np.arange(self.recordings.max() + 1)
-        if self._rng is not None:
-            self._rng.shuffle(rank)
-        return order[np.argsort(rank[self.recordings[order]], kind="stable")]
-
-    def _cut(self, run: np.ndarray) -> list[np.ndarray]:
-        """Sort a run of segments by length, longest first, and cut it into batches."""
-        if self._rng is not None and self.recordings is not None:
-            run = self._rng.permutation(run)  # segments of equal length are not to stay together
-        run = run[np.argsort(-self.lengths[run], kind="stable")]
-        return [run[i : i + self.batch_size] for i in range(0, len(run), self.batch_size)]

@@ -4,9 +4,9 @@ import copy
 from typing import Any
 
 import numpy as np
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
 
-__all__ = ["BestEpoch", "EpochHooks", "StopTraining"]
+__all__ = ["BestEpoch", "EpochHooks", "StopTraining", "standard_callbacks"]
 
 
 class StopTraining(Exception):  # noqa: N818  (an event, not an error)
@@ -18,18 +18,21 @@ class BestEpoch(Callback):
 
     The best epoch has the highest accuracy on the validation recordings, a recording's
     posterior being the mean over its segments; between equals the lower validation loss
-    decides. Recordings weigh as they do in the loss: alike as Zhao et al. 2019 watch them, or
-    with balanced classes, which makes it the unweighted accuracy of Ma et al. 2018. The tie
-    rule is our choice.
+    decides. Recordings weigh as their class does: all alike it is the accuracy that Zhao et al.
+    2019 watch, with balanced classes the unweighted accuracy of Ma et al. 2018. The tie rule
+    is our choice.
 
     Parameters
     ----------
     patience : int or None
         Epochs without a better one before the training stops; None never stops.
+    shares : ndarray of float, shape (n_classes,)
+        The weight of a validation recording of each class.
     """
 
-    def __init__(self, patience: int | None):
+    def __init__(self, patience: int | None, shares: np.ndarray):
         self.patience = patience
+        self.shares = shares
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Forget what an earlier training found best."""
@@ -42,7 +45,8 @@ class BestEpoch(Callback):
         """Collect the posteriors of a validation batch."""
         if not training:
             posteriors = kwargs["y_pred"].float().softmax(-1).cpu()
-            self._seen.append((posteriors.numpy(), *(part.numpy() for part in batch[1])))
+            targets, _, recordings = (part.numpy() for part in batch[1])
+            self._seen.append((posteriors.numpy(), targets, self.shares[targets], recordings))
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Judge the epoch, keep its weights if it is the best, or count down."""
@@ -74,7 +78,8 @@ def weighted_accuracy(
     ----------
     posteriors : ndarray of shape (n_segments, n_classes)
     targets, weights, recordings : ndarray of shape (n_segments,)
-        The class, the share in the loss and the recording of each segment.
+        The class, the weight and the recording of each segment; all segments of a recording
+        have its class and its weight.
 
     Returns
     -------
@@ -84,9 +89,48 @@ def weighted_accuracy(
     sums = np.zeros((len(first), posteriors.shape[1]))
     np.add.at(sums, row, posteriors)
     right = sums.argmax(axis=1) == targets[first]
-    shares = np.bincount(row, weights)
+    shares = weights[first]
     # where only classes of weight 0 were held out, they weigh alike
     return float(np.average(right, weights=shares if shares.any() else None))
+
+
+def standard_callbacks(
+    patience: int | None,
+    shares: np.ndarray | None,
+    *,
+    lr_patience: int | None,
+    max_grad_norm: float | None,
+) -> list[tuple[str, Callback]]:
+    """Return the callbacks that the shared training parameters ask for.
+
+    Parameters
+    ----------
+    patience : int or None
+    shares : ndarray of float, shape (n_classes,), or None
+        As for :class:`BestEpoch`; None where nothing was held out to judge an epoch by.
+    lr_patience : int or None
+        Epochs without a higher score before the learning rate is halved.
+    max_grad_norm : float or None
+
+    Returns
+    -------
+    list of (str, Callback)
+    """
+    made: list[tuple[str, Callback]] = []
+    if shares is not None:  # first, so that the others may watch its score
+        made.append(("best_epoch", BestEpoch(patience, shares)))
+        if lr_patience is not None:
+            plateau = LRScheduler(
+                "ReduceLROnPlateau",
+                monitor="valid_score",
+                mode="max",
+                factor=0.5,
+                patience=lr_patience - 1,  # torch counts the epochs that it bears, not the last
+            )
+            made.append(("plateau", plateau))
+    if max_grad_norm is not None:
+        made.append(("clipping", GradientNormClipping(max_grad_norm)))
+    return made
 
 
 class EpochHooks(Callback):

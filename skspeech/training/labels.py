@@ -10,7 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets
 if TYPE_CHECKING:  # torch is not needed here
     from skspeech.training.batches import Survey
 
-__all__ = ["check_groups", "class_shares", "encode_labels", "segment_weights"]
+__all__ = ["check_groups", "class_shares", "encode_labels", "score_shares", "segment_weights"]
 
 
 def encode_labels(recordings: Any, y: Any, *, reader: str) -> tuple[np.ndarray, np.ndarray]:
@@ -121,12 +121,46 @@ def class_shares(class_weight: Any, classes: np.ndarray, labels: np.ndarray) -> 
     return shares
 
 
+def score_shares(shares: np.ndarray, held_out: np.ndarray, *, balanced: bool) -> np.ndarray:
+    """Return the weight of a validation recording of each class.
+
+    Parameters
+    ----------
+    shares : ndarray of float, shape (n_classes,)
+        The weight of each class in the loss.
+    held_out : ndarray of int, shape (n_recordings,)
+        The classes of the validation recordings.
+    balanced : bool
+        Whether all classes that are held out weigh alike, which makes the accuracy the mean
+        of their recalls, in place of `shares`.
+
+    Returns
+    -------
+    ndarray of float, shape (n_classes,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skspeech.training.labels import score_shares
+    >>> score_shares(np.ones(3), np.array([0, 0, 2]), balanced=True).tolist()
+    [0.5, 0.0, 1.0]
+    """
+    if not balanced:
+        return shares
+    sizes = np.bincount(held_out, minlength=len(shares))
+    return np.where(sizes > 0, 1 / np.maximum(sizes, 1), 0.0)
+
+
 def segment_weights(
-    found: "Survey", labels: np.ndarray, shares: np.ndarray, trained: np.ndarray
+    found: "Survey",
+    labels: np.ndarray,
+    shares: np.ndarray,
+    trained: np.ndarray,
+    *,
+    unit: str = "recording",
+    by_length: bool = False,
 ) -> np.ndarray:
     """Return the weight of each segment in the loss, 1 on average over the training part.
-
-    A recording weighs what its class does, however many segments stand for it.
 
     Parameters
     ----------
@@ -138,11 +172,19 @@ def segment_weights(
         The weight of each class.
     trained : ndarray of bool, shape (n_recordings,)
         Which recordings are trained on.
+    unit : {"recording", "segment"}, default="recording"
+        What weighs as its class does: a recording, however many segments stand for it, or each
+        segment of it.
+    by_length : bool, default=False
+        Whether a segment weighs in inverse proportion to its length, too.
 
     Returns
     -------
     ndarray of float, shape (n_segments,)
     """
-    n_segments = np.bincount(found.recording)
-    weights = (shares[labels] / n_segments)[found.recording]
+    weights = shares[labels][found.recording]
+    if unit == "recording":
+        weights = weights / np.bincount(found.recording)[found.recording]
+    if by_length:
+        weights = weights / found.lengths
     return weights / weights[trained[found.recording]].mean()

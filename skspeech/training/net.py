@@ -14,13 +14,8 @@ from torch.utils.data import DataLoader
 
 from skspeech.exceptions import RecordingError
 from skspeech.recordings import segments_of
-from skspeech.training.batches import (
-    LengthBucketSampler,
-    Segments,
-    channels_first,
-    check_layout,
-    collate,
-)
+from skspeech.training.batches import Segments, channels_first, check_layout, collate
+from skspeech.training.buckets import LengthBucketSampler
 from skspeech.training.callbacks import StopTraining
 from skspeech.training.population import EpochSample, measure_population
 
@@ -111,15 +106,28 @@ class SpeechNet(NeuralNet):
         Called as ``module(inputs, lengths)``.
     precision : {"float32", "bfloat16"}, default="float32"
         The type in which the module computes; weights and loss stay in float32.
+    batch_frames : int or None, default=None
+        Batches are counted in frames, as :class:`~skspeech.training.buckets.LengthBucketSampler`
+        says. They then hold more or fewer segments, and each counts in a step by the share of
+        the segments that it holds: in an epoch all segments move the weights alike.
     options : dict
         What skorch's own NeuralNet takes.
     """
 
     lr: float
 
-    def __init__(self, module: nn.Module, *, precision: str = "float32", **options: Any):
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        precision: str = "float32",
+        batch_frames: int | None = None,
+        **options: Any,
+    ):
         super().__init__(module, **options)
         self.precision = precision
+        self.batch_frames = batch_frames
+        self.usual_size = 1.0  # segments in a batch of this epoch, on average
         self.shuffle_seed = 0  # each training has its own
         self.stop_requested = False
         self.sample = EpochSample(0, 1)
@@ -165,7 +173,10 @@ class SpeechNet(NeuralNet):
     def run_single_epoch(self, iterator: Any, training: bool, **options: Any) -> None:
         """Pass over the batches; before the validation batches, let the network settle."""
         if training:
-            self.sample = EpochSample(len(iterator), self.batch_size)
+            sampler = iterator.batch_sampler
+            self.usual_size = sampler.mean_size
+            size = self.batch_size if self.batch_frames is None else round(self.usual_size)
+            self.sample = EpochSample(len(sampler), size)
         elif iterator is not None:
             measure_population(self, self.sample.batches)
         super().run_single_epoch(iterator, training=training, **options)
@@ -174,6 +185,16 @@ class SpeechNet(NeuralNet):
         """Take one step on a batch, and offer the batch to the sample that is measured."""
         self.sample.offer(batch[0])
         return super().train_step(batch, **options)
+
+    def train_step_single(self, batch: Any, **options: Any) -> dict[str, Any]:
+        """Compute the loss of a batch, the mean over it, and the gradient."""
+        if self.batch_frames is None:
+            return super().train_step_single(batch, **options)
+        self._set_training(True)
+        logits = self.infer(batch[0])
+        loss = self.get_loss(logits, batch[1], X=batch[0], training=True)
+        (loss * (len(logits) / self.usual_size)).backward()
+        return {"loss": loss, "y_pred": logits}
 
     def notify(self, method_name: str, **options: Any) -> None:
         """Call a method of all callbacks; at the end of an epoch, stop if one asked for it."""
@@ -200,16 +221,21 @@ class SpeechNet(NeuralNet):
                     f"Decrease lr (now {self.lr:g}), or rescale recordings of extreme values."
                 )
 
-    def adjust(
-        self, *, lr: float, weight_decay: float, batch_size: int, precision: str, verbose: int
-    ) -> None:
-        """Let a further training heed what was set since; the optimiser's state is kept."""
+    def adjust(self, *, lr: float, weight_decay: float, **settings: Any) -> None:
+        """Let a further training heed what was set since; the optimiser's state is kept.
+
+        Parameters
+        ----------
+        lr, weight_decay : float
+        settings
+            ``batch_size``, ``batch_frames``, ``precision`` and ``verbose``.
+        """
         for group in self.optimizer_.param_groups:
             if lr != self.lr:  # else a schedule goes on from where it was
                 group.update(dict.fromkeys(group.keys() & {"lr", "initial_lr"}, lr))
             if group["params"][0].ndim > 1:
                 group["weight_decay"] = weight_decay
-        self.lr, self.batch_size, self.precision, self.verbose = lr, batch_size, precision, verbose
+        self.__dict__.update(lr=lr, **settings)
 
     def _forget_training(self) -> None:
         self.sample = EpochSample(0, 1)  # the recordings are not to travel with the net
@@ -232,7 +258,11 @@ class SpeechNet(NeuralNet):
 
     def get_iterator(self, dataset: Segments, training: bool = False) -> DataLoader:
         """Return the batches of a pass: shuffled for training, longest first otherwise."""
-        sampler = dataset.sampler(self.batch_size, seed=self.shuffle_seed if training else None)
+        sampler = dataset.sampler(
+            self.batch_size,
+            batch_frames=self.batch_frames,
+            seed=self.shuffle_seed if training else None,
+        )
         return DataLoader(
             dataset,
             batch_sampler=sampler,
@@ -285,7 +315,7 @@ class SpeechNet(NeuralNet):
         self, recordings: Any, layout: tuple[int, ...]
     ) -> Iterator[tuple[range, list[np.ndarray], list[int]]]:
         """Read a few batches of recordings at a time: their rows, segments, and whose they are."""
-        start, segments, owners, n_values = 0, [], [], 0
+        start, segments, owners, n_values, n_frames = 0, [], [], 0, 0
         for row in range(len(recordings)):
             for segment in segments_of(recordings[row]):
                 segment = channels_first(segment)
@@ -293,10 +323,14 @@ class SpeechNet(NeuralNet):
                 segments.append(segment)
                 owners.append(row - start)
                 n_values += segment.size
-            full = len(segments) >= 4 * self.batch_size or n_values >= _RUN_VALUES
-            if full or row == len(recordings) - 1:
+                n_frames += segment.shape[-1]
+            if self.batch_frames is None:
+                full = len(segments) >= 4 * self.batch_size
+            else:
+                full = n_frames >= 4 * self.batch_frames
+            if full or n_values >= _RUN_VALUES or row == len(recordings) - 1:
                 yield range(start, row + 1), segments, owners
-                start, segments, owners, n_values = row + 1, [], [], 0
+                start, segments, owners, n_values, n_frames = row + 1, [], [], 0, 0
 
     def _answer_run(
         self, rows: range, segments: list[np.ndarray], owners: list[int], function: Any
@@ -316,7 +350,7 @@ class SpeechNet(NeuralNet):
 
     def _outputs(self, segments: list, function: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         lengths = np.array([segment.shape[-1] for segment in segments])
-        for batch in LengthBucketSampler(lengths, self.batch_size):
+        for batch in LengthBucketSampler(lengths, self.batch_size, batch_frames=self.batch_frames):
             rows = [segments[i] for i in batch]
             # torch convolves a lone small input with another kernel than the same input in a
             # batch, up to 3e-7 apart; two rows are answered exactly as any number of them is
@@ -333,6 +367,7 @@ class SpeechNet(NeuralNet):
             "valid_loss": ("valid_loss", float),
             "valid_score": ("valid_score", float),
             "valid_score_best": ("best", bool),
+            "event_lr": ("lr", float),
             "dur": ("seconds", float),
         }
         return [

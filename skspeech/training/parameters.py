@@ -15,12 +15,15 @@ TRAINING_CONSTRAINTS: dict[str, list] = {
     "max_epochs": [Interval(Integral, 1, None, closed="left")],
     "lr": [Interval(Real, 0, None, closed="neither")],
     "batch_size": [Interval(Integral, 1, None, closed="left")],
+    "batch_frames": [Interval(Integral, 1, None, closed="left"), None],
     "optimizer": [StrOptions({"adagrad", "adam", "adamw", "rmsprop", "sgd"}), callable],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
     "class_weight": [StrOptions({"balanced"}), dict, None],
     "validation": [StrOptions({"auto", "speaker", "stratified"}), HasMethods("get_n_splits"), None],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "patience": [Interval(Integral, 1, None, closed="left"), None],
+    "lr_patience": [Interval(Integral, 1, None, closed="left"), None],
+    "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
     "standardize": [StrOptions({"bin", "global"}), None],
     "device": [str],
     "precision": [StrOptions({"float32", "bfloat16"})],
@@ -37,6 +40,11 @@ lr : float, default={lr}
     Learning rate.
 batch_size : int, default={batch_size}
     Segments in a batch; like lengths go together.
+batch_frames : int or None, default={batch_frames}
+    The most frames (samples, of a waveform) in a batch, padding included, in place of
+    `batch_size`, so that memory does not depend on the longest recording unless it is longer
+    than this by itself: then it is read alone. Less than 8 percent of a batch is padding, and
+    a step counts by the segments that it holds. None counts segments.
 optimizer : {{"adagrad", "adam", "adamw", "rmsprop", "sgd"}} or callable, \
 default={optimizer}
     ``"sgd"`` has Nesterov momentum 0.9; a callable is a torch optimiser class, called with
@@ -61,6 +69,11 @@ validation_fraction : float, default={validation_fraction}
     the classes lets them, and never to more than half.
 patience : int or None, default={patience}
     Epochs without a better one before the training stops; None trains `max_epochs`.
+lr_patience : int or None, default={lr_patience}
+    Epochs without a higher validation score before the learning rate is halved; None, or
+    nothing held out, keeps it.
+max_grad_norm : float or None, default={max_grad_norm}
+    A longer gradient is shortened to this length before each step; None leaves it.
 standardize : {{"bin", "global"}} or None, default={standardize}
     Subtract the mean and divide by the deviation of each bin, or of the whole, over the
     training frames; both travel with the weights.
@@ -72,7 +85,7 @@ callbacks : list of skorch callbacks or None, default={callbacks}
     Copied for each training.
 warm_start : bool, default={warm_start}
     Whether ``fit`` trains the fitted network further instead of starting a new one, with
-    the `lr`, `weight_decay`, `batch_size` and `precision` now set; the network, its
+    the `lr`, `weight_decay`, `batch_size`, `batch_frames` and `precision` now set; the network, its
     standardisation, `optimizer` and `device` stay. An int as `random_state` holds the same
     part of the same recordings out again.
 verbose : int, default={verbose}
@@ -92,8 +105,9 @@ module_ : torch.nn.Module
 n_iter_ : int
     Epochs trained.
 history_ : list of dict
-    A row an epoch: losses, the accuracy on the validation recordings (weighted as in the
-    loss), seconds, and whether the epoch was the best so far.
+    A row an epoch: losses, the accuracy on the validation recordings (weighted by
+    `class_weight`), seconds, whether the epoch was the best so far, and with `lr_patience` the
+    learning rate.
 validation_ : ValidationPart
     What was held out, and how.
 layout_ : tuple of int

@@ -313,6 +313,22 @@ def test_only_the_forget_gate_begins_open(cell):
         assert torch.equal(found, wanted + raised), name
 
 
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("lengths", [[5, 5], [3, 5], [2, 4]])
+def test_sequences_end_in_what_a_layer_without_them_returns(cell, lengths):
+    options = {"cell": cell, "num_layers": 2, "bidirectional": True}
+    layer = MaskedRecurrent(3, 4, return_sequences=False, **options)
+    whole = MaskedRecurrent(3, 4, **options)
+    whole.load_state_dict(layer.state_dict())
+    x, lengths = torch.randn(2, 3, 5), torch.tensor(lengths)
+    y, unchanged = layer.sequences(x, lengths)
+    assert torch.equal(unchanged, lengths)
+    assert torch.equal(y, whole(x, lengths)[0])
+    assert torch.equal(y, whole.sequences(x, lengths)[0])
+    ends = torch.cat([y[[0, 1], :4, lengths - 1], y[:, 4:, 0]], 1)
+    torch.testing.assert_close(layer(x, lengths), ends, rtol=0, atol=1e-6)
+
+
 def test_dropout_between_recurrent_layers_acts_in_training_only():
     layer = MaskedRecurrent(2, 4, num_layers=2, bidirectional=True, dropout=0.5)
     x, lengths = make_batch([torch.randn(2, 3), torch.randn(2, 6)])

@@ -12,19 +12,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skspeech.exceptions import RecordingError
 from skspeech.recordings import RecordingSequence, object_array
 from skspeech.testing import make_labels, make_recordings, small_instance
-from skspeech.training.batches import LengthBucketSampler, Segments, collate, survey
+from skspeech.training.batches import Segments, collate, repeats_for_balance, survey
+from skspeech.training.buckets import LengthBucketSampler
 from skspeech.training.moments import Moments
 
 PROPERTY = settings(deadline=None, max_examples=100)
 
-LENGTHS = st.lists(st.integers(1, 1000), min_size=1, max_size=200).map(np.array)
-BATCH_SIZES = st.integers(1, 40)
 SEEDS = st.integers(0, 2**31 - 1)
-
-
-def padding_share(lengths, batches):
-    read = sum(len(batch) * lengths[batch].max() for batch in batches)
-    return 1 - lengths.sum() / read
 
 
 def ragged(rng, n_recordings, n_bins=3):
@@ -32,69 +26,6 @@ def ragged(rng, n_recordings, n_bins=3):
         rng.normal(size=(n_bins, rng.integers(1, 12))).astype(np.float32)
         for _ in range(n_recordings)
     ]
-
-
-# The sampler
-
-
-@PROPERTY
-@given(LENGTHS, BATCH_SIZES, SEEDS | st.none(), st.integers(1, 20))
-def test_every_segment_once_an_epoch(lengths, batch_size, seed, pool_batches):
-    sampler = LengthBucketSampler(lengths, batch_size, seed=seed, pool_batches=pool_batches)
-    for _ in range(2):
-        batches = list(sampler)
-        assert len(batches) == len(sampler) == -(-len(lengths) // batch_size)
-        assert all(0 < len(batch) <= batch_size for batch in batches)
-        assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
-
-
-@PROPERTY
-@given(LENGTHS, BATCH_SIZES)
-def test_without_a_seed_longest_first(lengths, batch_size):
-    sampler = LengthBucketSampler(lengths, batch_size)
-    order = np.concatenate(list(sampler))
-    assert np.all(np.diff(lengths[order]) <= 0)
-    assert_array_equal(order, np.concatenate(list(sampler)), err_msg="the same each time")
-
-
-@PROPERTY
-@given(LENGTHS, BATCH_SIZES, SEEDS)
-def test_same_seed_same_epochs(lengths, batch_size, seed):
-    first, second = (LengthBucketSampler(lengths, batch_size, seed=seed) for _ in range(2))
-    for _ in range(3):
-        for batch, other in zip(first, second, strict=True):
-            assert_array_equal(batch, other)
-
-
-def test_epochs_and_seeds_differ():
-    lengths = np.random.default_rng(0).integers(1, 100, 300)
-    sampler = LengthBucketSampler(lengths, 8, seed=0)
-    epochs = [np.concatenate(list(sampler)).tolist() for _ in range(3)]
-    epochs.append(np.concatenate(list(LengthBucketSampler(lengths, 8, seed=1))).tolist())
-    assert len({tuple(epoch) for epoch in epochs}) == 4
-    sets = [{frozenset(b.tolist()) for b in sampler} for _ in range(2)]
-    assert len(sets[0] & sets[1]) < len(sets[0]) / 2, "other segments meet in other epochs"
-
-
-def test_batches_are_in_no_order_of_length():
-    lengths = np.random.default_rng(0).integers(1, 1000, 1000)
-    longest = [lengths[b].max() for b in LengthBucketSampler(lengths, 10, seed=0)]
-    assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.3
-
-
-def test_like_lengths_go_together():
-    rng = np.random.default_rng(0)
-    lengths = rng.lognormal(5, 0.7, 2000).astype(int) + 1
-    random_batches = np.array_split(rng.permutation(len(lengths)), len(lengths) // 32)
-    ours = padding_share(lengths, list(LengthBucketSampler(lengths, 32, seed=0)))
-    assert ours < padding_share(lengths, random_batches) / 3
-
-
-def test_sampling_leaves_the_global_generators_alone():
-    before = str(np.random.get_state()), torch.get_rng_state()  # noqa: NPY002
-    list(LengthBucketSampler(np.arange(1, 50), 4, seed=0))
-    assert str(np.random.get_state()) == before[0]  # noqa: NPY002
-    assert torch.equal(torch.get_rng_state(), before[1])
 
 
 # The survey
@@ -190,6 +121,57 @@ def test_sequence_is_read_once_by_the_survey_and_never_kept():
         segments.collate([segments[i] for i in batch])
         assert sorted(read[before:]) == sorted(batch.tolist()), "a batch reads its own"
         assert not any(ref() is not None for ref in alive), "nothing is kept"
+
+
+# Crops and oversampling
+
+
+def test_crops_are_runs_of_frames_drawn_anew():
+    frames = np.arange(40, dtype=np.float32)
+    long, short = np.tile(frames, (3, 1)), np.ones((3, 5), np.float32)
+    segments = make_segments(object_array([long, short]), crop_frames=8)
+    assert segments.lengths.tolist() == [8, 5]
+    segments.sampler(2, seed=0)
+    starts = set()
+    for _ in range(20):
+        crop = segments[0][0]
+        assert_array_equal(crop[0, 0], crop[0, 0, 0] + np.arange(8))
+        starts.add(int(crop[0, 0, 0]))
+        assert_array_equal(segments[1][0], short[None])
+    assert len(starts) > 5
+    assert max(starts) <= 32
+    segments.sampler(2, seed=0)
+    again = [int(segments[0][0][0, 0, 0]) for _ in range(3)]
+    segments.sampler(2, seed=0)
+    assert again == [int(segments[0][0][0, 0, 0]) for _ in range(3)], "the same for the same seed"
+
+
+@PROPERTY
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=40).map(np.array), SEEDS)
+def test_repeats_make_all_classes_equal(classes, seed):
+    repeats = repeats_for_balance(classes, np.random.default_rng(seed))
+    counts = np.bincount(np.concatenate([np.arange(len(classes)), repeats]))
+    for code in np.unique(classes):
+        read = counts[classes == code]
+        assert read.sum() == np.bincount(classes).max()
+        assert read.max() - read.min() <= 1
+
+
+def test_oversampled_bags_come_whole():
+    bags = bags_of(n_recordings=4, n_segments=3)
+    found = survey(object_array(bags))
+    segments = Segments(
+        object_array(bags),
+        found,
+        chosen=np.ones(4, dtype=bool),
+        targets=np.array([0, 0, 0, 1]),
+        weights=np.ones(12),
+        oversample=True,
+    )
+    rows = np.concatenate(list(segments.sampler(5, seed=0)))
+    assert np.bincount(rows).tolist() == [1] * 9 + [3] * 3
+    judged = np.concatenate(list(segments.sampler(5, seed=None)))
+    assert sorted(judged.tolist()) == list(range(12)), "an order that is kept reads each once"
 
 
 # collate

@@ -5,7 +5,8 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from sklearn.pipeline import Pipeline
 from skorch.callbacks import Callback, EarlyStopping
 
@@ -115,18 +116,61 @@ def test_weighted_accuracy():
     posteriors = np.array([[0.6, 0.4], [0.1, 0.9], [0.2, 0.8], [0.8, 0.2]])
     targets, recordings = np.array([1, 1, 0, 0]), np.array([0, 0, 1, 2])
     # recording 0: mean (0.35, 0.65), right; 1: wrong; 2: right
-    weights = np.array([0.5, 0.5, 1, 1])
-    assert weighted_accuracy(posteriors, targets, weights, recordings) == pytest.approx(2 / 3)
-    heavy = np.array([1, 1, 6, 2.0])
+    alike = np.ones(4)
+    assert weighted_accuracy(posteriors, targets, alike, recordings) == pytest.approx(2 / 3)
+    heavy = np.array([2, 2, 6, 2.0])
     assert weighted_accuracy(posteriors, targets, heavy, recordings) == pytest.approx(4 / 10)
     assert weighted_accuracy(posteriors, targets, np.zeros(4), recordings) == pytest.approx(2 / 3)
 
 
-def test_balanced_score_is_the_unweighted_recall():
-    posteriors = np.eye(2)[[0, 0, 0, 0]]
-    targets = np.array([0, 0, 0, 1])
-    by_class = np.array([4 / 6, 4 / 2])[targets]
-    assert weighted_accuracy(posteriors, targets, by_class, np.arange(4)) == pytest.approx(0.5)
+@pytest.mark.parametrize("class_weight", ["balanced", None])
+def test_balanced_score_is_the_unweighted_recall_of_what_was_held_out(class_weight):
+    labels = np.array(["calm"] * 16 + ["glad"] * 8)
+    held = np.array([0, 1, 2, 3, 4, 5, 16, 17])  # other shares than in training
+    data = make_recordings("spectrogram", 24)
+    splitter = PredefinedSplit(np.where(np.isin(np.arange(24), held), 0, -1))
+    fitted = small(class_weight=class_weight, validation=splitter).fit(data, labels)
+    best = [row for row in fitted.history_ if row["best"]][-1]
+    found = fitted.predict([data[i] for i in held])
+    score = balanced_accuracy_score if class_weight else accuracy_score
+    assert best["valid_score"] == pytest.approx(score(labels[held], found))
+
+
+# The learning rate and the gradient
+
+
+def test_learning_rate_is_halved_where_the_score_stands_still(monkeypatch):
+    scripted(monkeypatch, [1, 2, 2, 2, 2, 3, 3, 3, 3])
+    fitted = small(max_epochs=9, lr=0.01, lr_patience=2, patience=None).fit(X, Y)
+    # a row says with which rate its epoch was trained
+    assert [row["lr"] for row in fitted.history_] == pytest.approx(
+        [0.01] * 4 + [0.005] * 4 + [0.0025]
+    )
+
+
+def test_without_a_validation_part_the_learning_rate_stays():
+    fitted = small(validation=None, lr_patience=1).fit(X, Y)
+    assert "lr" not in fitted.history_[0]
+    assert {group["lr"] for group in fitted.net_.optimizer_.param_groups} == {fitted.lr}
+
+
+class Norms(Callback):
+    """Notes the norm of the gradient of each step, after those before it have acted."""
+
+    seen: list = []
+
+    def on_grad_computed(self, net, named_parameters, **kwargs):
+        squares = [p.grad.square().sum() for _, p in named_parameters]
+        self.seen.append(float(sum(squares)) ** 0.5)
+
+
+def test_gradients_are_clipped():
+    Norms.seen.clear()
+    small(callbacks=[Norms()]).fit(X, Y)
+    longest = max(Norms.seen)
+    Norms.seen.clear()
+    small(callbacks=[Norms()], max_grad_norm=longest / 4).fit(X, Y)
+    assert max(Norms.seen) == pytest.approx(longest / 4, rel=1e-4)
 
 
 # skorch's callbacks

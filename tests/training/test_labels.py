@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skspeech.training.batches import survey
-from skspeech.training.labels import check_groups, class_shares, segment_weights
+from skspeech.training.labels import check_groups, class_shares, score_shares, segment_weights
 
 CLASSES, LABELS = np.array(["calm", "sad"]), np.array([0, 0, 0, 1])
 
@@ -55,6 +55,29 @@ def test_a_recording_weighs_one_however_many_segments_it_has():
     by_recording = np.bincount(found.recording, weights)
     assert_allclose(by_recording[:4], by_recording[0])
     assert_allclose(weights[trained[found.recording]].mean(), 1)
+
+
+def test_segments_may_count_for_themselves_and_by_length():
+    bags = [[np.zeros((3, n), "f") for n in lengths] for lengths in ((8,), (2, 4), (4,))]
+    labels, trained = np.array([0, 1, 1]), np.array([True, True, True])
+    found = survey(bags)
+    shares = np.array([1.0, 2.0])
+
+    def weights(**options):
+        found_weights = segment_weights(found, labels, shares, trained, **options)
+        return (found_weights / found_weights[0]).tolist()
+
+    assert weights() == pytest.approx([1, 1, 1, 2])
+    assert weights(unit="segment") == pytest.approx([1, 2, 2, 2])
+    assert weights(by_length=True) == pytest.approx([1, 4, 2, 4])
+    assert weights(unit="segment", by_length=True) == pytest.approx([1, 8, 4, 4])
+
+
+def test_score_weighs_the_classes_that_are_there():
+    shares = np.array([1.0, 2.0, 3.0])
+    held_out = np.array([0, 0, 2, 0])
+    assert score_shares(shares, held_out, balanced=False) is shares
+    assert score_shares(shares, held_out, balanced=True).tolist() == pytest.approx([1 / 3, 0, 1])
 
 
 def test_groups_are_one_name_a_recording():

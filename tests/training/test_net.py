@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from skorch.callbacks import Callback
 from torch import nn
 
 from skspeech.exceptions import RecordingError
+from skspeech.models import VariableLengthCRNNClassifier
 from skspeech.recordings import RecordingSequence
 from skspeech.testing import make_labels, make_recordings, small_instance
 from skspeech.training.net import WeightedCrossEntropy, make_optimizer, resolve_device
@@ -56,6 +58,70 @@ def test_missing_device_is_a_short_clear_error(device):
 def test_cuda_where_there_is_none():
     with pytest.raises(ValueError, match="device='cuda' cannot be used"):
         small(device="cuda").fit(X, Y)
+
+
+# Batches counted in frames
+
+
+class Gradients(Callback):
+    """Adds the gradients of an epoch up; on the class, because the callback is copied."""
+
+    steps: list = []
+
+    def on_grad_computed(self, net, named_parameters, **kwargs):
+        self.steps.append(torch.cat([p.grad.flatten() for _, p in named_parameters]))
+
+
+def test_batches_of_any_size_move_the_weights_by_what_they_hold():
+    ragged = [np.repeat(x, 1 + i % 3, axis=-1) for i, x in enumerate(X)]
+    network = VariableLengthCRNNClassifier(
+        n_maps=(3,),
+        kernel_sizes=(3,),
+        pool_sizes=(2,),
+        recurrent_units=4,
+        dropout=0.0,
+        lr=1e-12,
+        max_epochs=1,
+        max_grad_norm=None,
+        validation=None,
+        callbacks=[Gradients()],
+        random_state=0,
+    )
+    means = []
+    for batch_frames in (10**6, 60):
+        Gradients.steps.clear()
+        network.set_params(batch_frames=batch_frames).fit(ragged, Y)
+        means.append(torch.stack(Gradients.steps).mean(0))
+        n_steps = len(Gradients.steps)
+    assert n_steps > 6
+    torch.testing.assert_close(means[1], means[0], rtol=1e-4, atol=1e-6)
+
+
+def test_a_recording_longer_than_a_batch_is_trained_on_alone():
+    sizes = []
+
+    class Sizes(Callback):
+        def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+            sizes.append(len(batch[0]["lengths"]))
+
+    fitted = small(batch_frames=1, max_epochs=1, callbacks=[Sizes()]).fit(X, Y)
+    assert sizes == [1] * len(X)
+    assert_allclose(
+        fitted.predict_proba(X), fitted.set_params(batch_frames=None).predict_proba(X), atol=1e-5
+    )
+
+
+def test_a_further_training_heeds_the_frames_of_a_batch():
+    fitted = small(warm_start=True).fit(X, Y).set_params(batch_frames=50).fit(X, Y)
+    assert fitted.net_.batch_frames == 50
+
+
+def test_predicting_reads_a_few_batches_of_frames_at_a_time():
+    fitted = small(batch_frames=80).fit(X, Y)
+    lazy = RecordingSequence(range(50), lambda i: np.full((5, 20), i, np.float32))
+    runs = fitted.net_._runs(lazy, fitted.layout_)
+    assert {len(rows) for rows, *_ in runs} == {16, 2}
+    assert fitted.predict(lazy).shape == (50,)
 
 
 # The optimiser
