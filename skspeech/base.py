@@ -49,9 +49,9 @@ class NetworkClassifier(
     """Base of the networks that give a recording one of several labels.
 
     A subclass has an explicit constructor with the parameters of
-    :data:`~skspeech.training.parameters.TRAINING_CONSTRAINTS` and its own, says by
-    `_input_kind` that it reads a ``"waveform"``, ``"spectrogram"`` or ``"pitch"``, and builds
-    its network in `_make_network`.
+    :data:`~skspeech.training.parameters.TRAINING_CONSTRAINTS` (`batch_frames`, `lr_patience` and
+    `max_grad_norm` may be left out) and its own, says by `_input_kind` that it reads a
+    ``"waveform"``, ``"spectrogram"`` or ``"pitch"``, and builds its network in `_make_network`.
 
     A recording that is a bag of segments lends its label to each of them in ``fit``; its
     posterior and its embedding are the means over them.
@@ -61,6 +61,10 @@ class NetworkClassifier(
     __metadata_request__fit = {"groups": True}
     _input_kind: str
     layout_: tuple[int, ...]
+    # shared parameters that a subclass may leave out of its constructor
+    batch_frames: int | None = None
+    lr_patience: int | None = None
+    max_grad_norm: float | None = None
 
     def _make_network(self, layout: tuple[int, ...], n_classes: int) -> Any:
         """Return a torch module for inputs (n_segments, *layout, n_frames).

@@ -36,7 +36,7 @@ _FORMAT = "skspeech model"
 _MANIFEST, _TENSORS = "manifest.json", "tensors.safetensors"
 _GROUPS = ("skspeech.classifiers", "skspeech.regressors", "skspeech.transformers")
 _PIPELINE = {"class": "Pipeline", "distribution": "scikit-learn"}
-_NET_SETTINGS = ("batch_size", "lr", "precision", "verbose")
+_NET_SETTINGS = ("batch_frames", "batch_size", "lr", "precision", "verbose")
 # what belongs to a program and not to a model: whom to tell, and which metadata to route
 _LEFT_OUT = {"_metadata_request", "_parent_callback_ctx", "_skl_callbacks"}
 _MAX_TEXTS = 2**24  # bytes of an array of texts

@@ -166,8 +166,10 @@ class TestRoundTrip:
         assert loaded.transform(table).equals(network.transform(table))
 
     def test_settings_of_the_fitted_net_stay(self, path):
-        network = small().fit(SPECTROGRAMS, LABELS).set_params(batch_size=3, lr=0.5)
+        network = small(batch_frames=90).fit(SPECTROGRAMS, LABELS)
+        network.set_params(batch_frames=None, batch_size=3, lr=0.5)
         loaded = there_and_back(network, path)
+        assert (loaded.batch_frames, loaded.net_.batch_frames) == (None, 90)
         assert (loaded.batch_size, loaded.net_.batch_size) == (3, 8)
         assert (loaded.lr, loaded.net_.lr) == (0.5, network.net_.lr)
 

@@ -188,9 +188,9 @@ class Segments(Dataset):
 
     def _draw_balanced(self, rng: np.random.Generator) -> np.ndarray:
         """Return the rows of an epoch in which each class has as many recordings."""
-        owners, first = np.unique(self.recording, return_index=True)
+        _, first, n_segments = np.unique(self.recording, return_index=True, return_counts=True)
         extra = repeats_for_balance(self.targets.numpy()[first], rng)
-        again = [np.flatnonzero(self.recording == owner) for owner in owners[extra]]
+        again = [np.arange(first[i], first[i] + n_segments[i]) for i in extra]
         return np.concatenate([np.arange(len(self)), *again])
 
     def _bag(self, recording: int) -> Sequence[Any]:

@@ -221,21 +221,24 @@ class SpeechNet(NeuralNet):
                     f"Decrease lr (now {self.lr:g}), or rescale recordings of extreme values."
                 )
 
-    def adjust(self, *, lr: float, weight_decay: float, **settings: Any) -> None:
-        """Let a further training heed what was set since; the optimiser's state is kept.
-
-        Parameters
-        ----------
-        lr, weight_decay : float
-        settings
-            ``batch_size``, ``batch_frames``, ``precision`` and ``verbose``.
-        """
+    def adjust(
+        self,
+        *,
+        lr: float,
+        weight_decay: float,
+        batch_size: int,
+        precision: str,
+        verbose: int,
+        batch_frames: int | None = None,
+    ) -> None:
+        """Let a further training heed what was set since; the optimiser's state is kept."""
         for group in self.optimizer_.param_groups:
             if lr != self.lr:  # else a schedule goes on from where it was
                 group.update(dict.fromkeys(group.keys() & {"lr", "initial_lr"}, lr))
             if group["params"][0].ndim > 1:
                 group["weight_decay"] = weight_decay
-        self.__dict__.update(lr=lr, **settings)
+        self.lr, self.batch_size, self.batch_frames = lr, batch_size, batch_frames
+        self.precision, self.verbose = precision, verbose
 
     def _forget_training(self) -> None:
         self.sample = EpochSample(0, 1)  # the recordings are not to travel with the net
