@@ -265,7 +265,9 @@ def _experiment(commands: argparse._SubParsersAction) -> None:
         description="Run a paper's protocol, and an honest one beside it; append a row a fold to "
         "a CSV file. What is in the file is not computed again.",
     )
-    parser.add_argument("name", metavar="NAME", help="such as zhao2019-emodb")
+    parser.add_argument(
+        "name", metavar="NAME", help="such as ma2018-emodb; the error for another lists them all"
+    )
     _add_data_home(parser)
     _add_seed(parser)
     parser.add_argument("--output", metavar="FILE", help="the CSV file (default: NAME.csv)")

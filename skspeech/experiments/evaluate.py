@@ -12,7 +12,7 @@ from sklearn.model_selection import ShuffleSplit
 from sklearn.utils import Bunch
 
 from skspeech.experiments.baselines import mfcc_svc
-from skspeech.experiments.protocol import limit_epochs
+from skspeech.experiments.protocol import limit_epochs, seeded_pipeline
 from skspeech.metrics import confusion_percent, unweighted_accuracy, weighted_accuracy
 from skspeech.model_selection import (
     LeaveOneSessionOut,
@@ -120,9 +120,7 @@ def make_model(name: str, *, sample_rate: float, seed: int) -> Any:
             f"{found[0]} has no pipeline(sample_rate=...) that would say how waveforms become what "
             "it reads. Evaluate it from Python, with cross_validate_speakers."
         )
-    model = cls.pipeline(sample_rate=sample_rate)
-    seeds = [key for key in model.get_params() if key.split("__")[-1] == "random_state"]
-    return model.set_params(**dict.fromkeys(seeds, seed))
+    return seeded_pipeline(cls, sample_rate, seed)
 
 
 def _plain(name: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
 from skspeech.experiments._versions import library_versions
@@ -20,6 +21,7 @@ __all__ = [
     "limit_epochs",
     "load_experiment",
     "run_experiment",
+    "seeded_pipeline",
     "versions",
 ]
 
@@ -28,6 +30,12 @@ EXPERIMENTS: dict[str, tuple[str, str]] = {
     "zhao2019-emodb": ("skspeech.experiments.zhao2019", "EMODB"),
     "zhao2019-iemocap": ("skspeech.experiments.zhao2019", "IEMOCAP"),
     "zhao2019-search": ("skspeech.experiments.zhao2019", "SEARCH"),
+    "ma2018-emodb": ("skspeech.experiments.ma2018", "EMODB"),
+    "ma2018-emodb-small": ("skspeech.experiments.ma2018", "EMODB_SMALL"),
+    "ma2018-iemocap": ("skspeech.experiments.ma2018", "IEMOCAP"),
+    "meyer2021-emodb": ("skspeech.experiments.meyer2021", "EMODB"),
+    "meyer2021-emodb-small": ("skspeech.experiments.meyer2021", "EMODB_SMALL"),
+    "meyer2021-iemocap": ("skspeech.experiments.meyer2021", "IEMOCAP"),
 }
 
 #: The columns that stand before those of a fold in an experiment's file.
@@ -246,6 +254,26 @@ def _evaluate(
             return_train_score=as_printed,
             verbose=verbose,
         )
+
+
+def seeded_pipeline(cls: Any, sample_rate: float, seed: int) -> Pipeline:
+    """Return a classifier's own pipeline from waveforms, with its seed set.
+
+    Parameters
+    ----------
+    cls : type
+        With ``pipeline(sample_rate=...)``.
+    sample_rate : float
+        Samples per second of the waveforms, Hz.
+    seed : int
+
+    Returns
+    -------
+    Pipeline
+    """
+    system = cls.pipeline(sample_rate=sample_rate)
+    seeds = [name for name in system.get_params() if name.split("__")[-1] == "random_state"]
+    return system.set_params(**dict.fromkeys(seeds, seed))
 
 
 def limit_epochs(estimator: Any, max_epochs: int | None) -> str:

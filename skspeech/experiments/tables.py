@@ -40,9 +40,11 @@ def experiment_tables(rows: Rows) -> str:
         raise ValueError(f"These are rows of {len(names)} experiments; give those of one.")
     experiment = load_experiment(names.pop())
     runs = _runs(experiment, rows)
+    averaged = [run for run in runs if "average" in _published(run, experiment)]
+    others = [run for run in runs if "average" not in _published(run, experiment)]
     parts = [
-        _published_table([run for run in runs if _key(run) in experiment.published], experiment),
-        _own_table([run for run in runs if _key(run) not in experiment.published]),
+        _average_table(averaged, experiment),
+        _unseen_table(others, experiment),
         *(_search_table(run) for run in runs if run[0]["search"]),
         *(_confusion_table(run) for run in runs if not run[0]["search"]),
         _sources(rows),
@@ -52,6 +54,10 @@ def experiment_tables(rows: Rows) -> str:
 
 def _key(run: Rows) -> tuple[str, str]:
     return run[0]["protocol"], run[0]["model"]
+
+
+def _published(run: Rows, experiment: Experiment) -> Mapping[str, float]:
+    return experiment.published.get(_key(run), {})
 
 
 def _runs(experiment: Experiment, rows: Rows) -> list[Rows]:
@@ -84,10 +90,11 @@ def _runs(experiment: Experiment, rows: Rows) -> list[Rows]:
     return runs
 
 
-def _published_table(runs: list[Rows], experiment: Experiment) -> str:
+def _average_table(runs: list[Rows], experiment: Experiment) -> str:
+    """Show runs whose paper counts the utterances trained on as well."""
     lines = []
     for run in runs:
-        published = experiment.published[_key(run)]
+        published = _published(run, experiment)
         n_train, n_test = (sum(row[part] for row in run) for part in ("n_train", "n_test"))
         right = sum(row["train_wa"] * row["n_train"] + row["wa"] * row["n_test"] for row in run)
         truth, answer = _answers(run)
@@ -118,18 +125,22 @@ def _published_table(runs: list[Rows], experiment: Experiment) -> str:
     return _table(header, lines)
 
 
-def _own_table(runs: list[Rows]) -> str:
+def _unseen_table(runs: list[Rows], experiment: Experiment) -> str:
+    """Show runs by WA and UA on what was not trained on, beside those of the paper if any."""
+    papers = any(_published(run, experiment) for run in runs)
     lines = []
     for run in runs:
         truth, answer = _answers(run)
-        by_fold = [row["ua"] for row in run]
+        published = _published(run, experiment)
+        paper = [f"{published[name]:.2f}" if name in published else "" for name in ("wa", "ua")]
         lines.append(
             [
                 *_named(run),
+                *(paper if papers else []),
                 f"{100 * weighted_accuracy(truth, answer):.1f}",
                 f"{100 * unweighted_accuracy(truth, answer):.1f}",
-                f"{100 * np.mean(by_fold):.1f} ± {100 * np.std(by_fold):.1f}",
-                ", ".join(f"{row['wa']:.2f}" for row in run),
+                *(_mean_and_deviation([row[name] for row in run]) for name in ("wa", "ua")),
+                *(", ".join(f"{row[name]:.2f}" for row in run) for name in ("wa", "ua")),
                 _epochs(run),
                 f"{sum(row['fit_seconds'] for row in run) / 60:.1f}",
             ]
@@ -138,14 +149,21 @@ def _own_table(runs: list[Rows]) -> str:
         "protocol",
         "model",
         "seed",
+        *(("WA, paper", "UA, paper") if papers else ()),
         "WA",
         "UA",
-        "UA, mean and deviation over folds",
-        "accuracy by fold",
+        "WA over folds",
+        "UA over folds",
+        "WA by fold",
+        "UA by fold",
         "epochs",
         "minutes",
     )
     return _table(header, lines)
+
+
+def _mean_and_deviation(by_fold: Sequence[float]) -> str:
+    return f"{100 * np.mean(by_fold):.1f} ± {100 * np.std(by_fold):.1f}"
 
 
 def _named(run: Rows) -> list[str]:

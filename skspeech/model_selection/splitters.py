@@ -94,9 +94,8 @@ def _speakers(X: Any, groups: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
 class LeaveOneSpeakerOut(_SpeakerSplitter):
     """Each speaker is the test part once; others may choose the epoch.
 
-    With ``n_validation=1`` and ten speakers this is the eight, one and one of Meyer, Xu and
-    Fingscheidt (2021) and of Chen et al. (2018). Without, it is scikit-learn's
-    LeaveOneGroupOut.
+    With ``n_validation=1`` and ten speakers this is the eight, one and one of Chen et al.
+    (2018). Without, it is scikit-learn's LeaveOneGroupOut.
 
     Parameters
     ----------

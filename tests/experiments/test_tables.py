@@ -72,11 +72,32 @@ def test_other_protocols_pool_their_folds():
         "0",
         "66.7",
         "62.5",  # anger 3 of 4, neutral 1 of 2
+        "66.7 ± 33.3",
         "12.5 ± 12.5",
         "0.33, 1.00",
+        "0.00, 0.25",
         "7",
         "2.0",
     ]
+
+
+def test_published_wa_and_ua_stand_beside_ours():
+    rows = [
+        row(model, "leave-one-session-out", experiment="ma2018-iemocap")
+        for model in ("mfcc-svc", "variable-length", "fixed-length")
+    ]
+    header, _, *found = lines(experiment_tables(rows))
+    assert header[1:7] == ["model", "seed", "WA, paper", "UA, paper", "WA", "UA"]
+    assert [line[1:7] for line in found[:3]] == [
+        ["fixed-length", "0", "68.86", "57.45", "33.3", "25.0"],
+        ["variable-length", "0", "71.45", "64.22", "33.3", "25.0"],
+        ["mfcc-svc", "0", "", "", "33.3", "25.0"],
+    ]
+
+
+def test_without_published_figures_there_are_no_columns_for_them():
+    header, *_ = lines(experiment_tables([row("full", experiment="meyer2021-iemocap")]))
+    assert not [cell for cell in header if "paper" in cell]
 
 
 def test_confusion_is_in_percent_and_empty_for_a_class_without_recordings():
