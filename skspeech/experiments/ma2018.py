@@ -7,7 +7,7 @@ On IEMOCAP one session is left out; one of its speakers chooses the epoch and th
 part. Which one is not said, so each tests once: ten folds. On EmoDB, whose speakers come in no
 pairs, each speaker is left out and the next one chooses the epoch.
 
-The small experiment is the same with half the maps in each convolution, a third of the time.
+The small experiment is the same with half the maps in each convolution, for a few cores and no GPU.
 """
 
 from collections.abc import Callable
