@@ -3,14 +3,24 @@ import sys
 
 import pytest
 from matplotlib.figure import Figure
+from sklearn.utils import Bunch
 
 from skspeech.exceptions import MissingExtraError
-from skspeech.inspection import plot_confusion_matrix, plot_history, plot_spectrogram
+from skspeech.inspection import (
+    RecurrentActivationsDisplay,
+    plot_confusion_matrix,
+    plot_history,
+    plot_spectrogram,
+)
 from skspeech.inspection._extras import axes_or_new, check_extra
 
 CALLS = {
     "plot_confusion_matrix": lambda: plot_confusion_matrix([0], [0]),
     "HistoryDisplay.plot": lambda: plot_history([{"epoch": 1, "train_loss": 1.0}]),
+    "RecurrentActivationsDisplay.plot": lambda: RecurrentActivationsDisplay(Bunch()).plot(),
+    "RecurrentActivationsDisplay.from_estimator": lambda: (
+        RecurrentActivationsDisplay.from_estimator(None, None)
+    ),
     "SpectrogramDisplay.plot": lambda: plot_spectrogram([[0.0]], sample_rate=1, hop_length=1),
 }
 
