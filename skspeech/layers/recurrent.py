@@ -77,8 +77,8 @@ class MaskedRecurrent(FramewiseLayer, nn.Module):
         self.return_sequences = return_sequences
         self.n_directions = 2 if bidirectional else 1
         self.rnn: nn.RNNBase = (nn.LSTM if cell == "lstm" else nn.GRU)(
-            input_size,
-            hidden_size,
+            int(input_size),  # of numpy's integers torch takes none
+            int(hidden_size),
             num_layers=num_layers,
             bidirectional=bidirectional,
             dropout=dropout,

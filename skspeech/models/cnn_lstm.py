@@ -32,6 +32,7 @@ from skspeech.layers import (
     MaskedRecurrent,
     MaskedSequential,
 )
+from skspeech.models._sizes import sizes
 from skspeech.preprocessing import FixedDuration, LogMelSpectrogram
 from skspeech.training.parameters import TRAINING_CONSTRAINTS, document_training
 
@@ -142,16 +143,18 @@ class _CNNLSTMClassifier(NetworkClassifier):
     pool_padding: Padding
 
     def _make_network(self, layout: tuple[int, ...], n_classes: int) -> CNNLSTM:
-        if len(self.n_maps) != len(self.pool_sizes) or not len(self.n_maps):
+        n_maps = sizes("n_maps", self.n_maps)
+        pool_sizes = sizes("pool_sizes", self.pool_sizes)
+        if len(n_maps) != len(pool_sizes):
             raise ValueError(
-                f"n_maps and pool_sizes name one number a block, got {len(self.n_maps)} and "
-                f"{len(self.pool_sizes)}. Make them equally long."
+                f"n_maps and pool_sizes name one number a block, got {len(n_maps)} and "
+                f"{len(pool_sizes)}. Make them equally long."
             )
         return CNNLSTM(
             layout,
             n_classes,
-            n_maps=self.n_maps,
-            pool_sizes=self.pool_sizes,
+            n_maps=n_maps,
+            pool_sizes=pool_sizes,
             lstm_units=self.lstm_units,
             pool_padding=self.pool_padding,
         )

@@ -29,6 +29,7 @@ from skspeech.layers import (
 )
 from skspeech.layers.masked import FramewiseLayer
 from skspeech.layers.summary import KINDS, Kind
+from skspeech.models._sizes import sizes
 from skspeech.preprocessing import Deltas, LogMelSpectrogram
 from skspeech.training.parameters import TRAINING_CONSTRAINTS, document_training
 from skspeech.training.scheme import TrainingScheme
@@ -300,17 +301,16 @@ class MultiKernelBLSTMClassifier(NetworkClassifier):
         self.random_state = random_state
 
     def _make_network(self, layout: tuple[int, ...], n_classes: int) -> MultiKernelBLSTM:
-        if len(self.n_maps) != len(_POOLS) or not len(self.kernel_widths):
+        n_maps = sizes("n_maps", self.n_maps)
+        if len(n_maps) != len(_POOLS):
             raise ValueError(
-                f"n_maps names one number for each of {len(_POOLS)} layers and kernel_widths one "
-                f"or more numbers, got {len(self.n_maps)} and {len(self.kernel_widths)}. Give "
-                "three and at least one."
+                f"n_maps is {self.n_maps!r}; expected {len(_POOLS)} integers, one a layer."
             )
         return MultiKernelBLSTM(
             layout,
             n_classes,
-            kernel_widths=self.kernel_widths,
-            n_maps=self.n_maps,
+            kernel_widths=sizes("kernel_widths", self.kernel_widths),
+            n_maps=n_maps,
             lstm_units=self.lstm_units,
             summary=self.summary,
             dense_units=self.dense_units,

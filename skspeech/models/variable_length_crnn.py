@@ -26,6 +26,7 @@ from torch import nn
 
 from skspeech.base import NetworkClassifier
 from skspeech.layers import MaskedConv2d, MaskedMaxPool2d, MaskedRecurrent, MaskedSequential
+from skspeech.models._sizes import pairs_of_sizes, sizes
 from skspeech.preprocessing import FixedDuration, LogPowerSpectrogram
 from skspeech.training.parameters import TRAINING_CONSTRAINTS, document_training
 from skspeech.training.scheme import TrainingScheme
@@ -137,18 +138,21 @@ class _CRNNClassifier(NetworkClassifier):
     dropout: float
 
     def _make_network(self, layout: tuple[int, ...], n_classes: int) -> CRNN:
-        sizes = [len(part) for part in (self.n_maps, self.kernel_sizes, self.pool_sizes)]
-        if len(set(sizes)) > 1 or not sizes[0]:
+        n_maps = sizes("n_maps", self.n_maps)
+        kernel_sizes = pairs_of_sizes("kernel_sizes", self.kernel_sizes)
+        pool_sizes = pairs_of_sizes("pool_sizes", self.pool_sizes)
+        numbers = [len(part) for part in (n_maps, kernel_sizes, pool_sizes)]
+        if len(set(numbers)) > 1:
             raise ValueError(
                 "n_maps, kernel_sizes and pool_sizes name one item a convolution, got "
-                f"{', '.join(map(str, sizes))}. Make them equally long."
+                f"{', '.join(map(str, numbers))}. Make them equally long."
             )
         return CRNN(
             layout,
             n_classes,
-            n_maps=self.n_maps,
-            kernel_sizes=self.kernel_sizes,
-            pool_sizes=self.pool_sizes,
+            n_maps=n_maps,
+            kernel_sizes=kernel_sizes,
+            pool_sizes=pool_sizes,
             cell=self.cell,
             recurrent_units=self.recurrent_units,
             dropout=self.dropout,
@@ -228,7 +232,7 @@ class VariableLengthCRNNClassifier(_CRNNClassifier):
         max_epochs: int = 100,
         lr: float = 1e-3,
         batch_size: int = 32,
-        batch_frames: int | None = 9600,  # 32 utterances of 3 s
+        batch_frames: int | None = 9600,  # 31 utterances of 3 s
         optimizer: Any = "adam",
         weight_decay: float = 0.0,
         class_weight: Any = "balanced",

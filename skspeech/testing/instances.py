@@ -1,7 +1,8 @@
-"""One small instance of every public estimator: few maps, few epochs, short windows.
+"""One small instance of every public estimator: few maps, small kernels, few epochs, short windows.
 
 scikit-learn's checks fit a classifier about 70 times and want more than 0.83 accuracy on
-blobs; the instances are as small as that allows. Nothing else is changed from the defaults.
+blobs; the instances are as small as that allows. Nothing else is changed from the defaults but
+``batch_frames``: all of a table of a few columns would be one batch, and an epoch one step.
 """
 
 from typing import Any
@@ -17,6 +18,17 @@ _SMALL_NETWORK = {
     "random_state": 0,
 }
 
+_SMALL_CRNN = {
+    "n_maps": (4, 8),
+    "kernel_sizes": ((3, 4), 3),
+    "pool_sizes": (2, 2),
+    "recurrent_units": 8,
+    "max_epochs": 10,
+    "lr": 1e-2,
+    "batch_frames": None,
+    "random_state": 0,
+}
+
 #: The parameters of the small instance of each class, by the name it is registered under.
 INSTANCES: dict[str, dict[str, Any]] = {
     "AudioLoader": {"sample_rate": 800},
@@ -24,6 +36,7 @@ INSTANCES: dict[str, dict[str, Any]] = {
     "CNNLSTM2DClassifier": _SMALL_NETWORK,
     "Deltas": {"width": 3, "order": 1},
     "FixedDuration": {"duration": 0.01, "sample_rate": 800},
+    "FixedLengthCRNNClassifier": _SMALL_CRNN,
     "LogMelSpectrogram": {"n_fft": 32, "hop_length": 8, "n_mels": 4},
     "LogPowerSpectrogram": {
         "sample_rate": 800,
@@ -33,8 +46,18 @@ INSTANCES: dict[str, dict[str, Any]] = {
         "f_max": 200.0,
     },
     "MFCC": {"n_fft": 32, "hop_length": 8, "n_mels": 4, "n_mfcc": 3},
+    "MultiKernelBLSTMClassifier": {
+        "kernel_widths": (1, 3),
+        "n_maps": (4, 8, 8),
+        "lstm_units": 4,
+        "dense_units": 16,
+        "max_epochs": 6,
+        "lr": 2e-2,
+        "random_state": 0,
+    },
     "SpeakerScaler": {"without_groups": "recording"},
     "SpectrogramScaler": {},
+    "VariableLengthCRNNClassifier": _SMALL_CRNN,
 }
 
 

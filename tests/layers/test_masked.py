@@ -6,6 +6,7 @@ import importlib
 import pickle
 from collections import OrderedDict
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -327,6 +328,10 @@ def test_sequences_end_in_what_a_layer_without_them_returns(cell, lengths):
     assert torch.equal(y, whole.sequences(x, lengths)[0])
     ends = torch.cat([y[[0, 1], :4, lengths - 1], y[:, 4:, 0]], 1)
     torch.testing.assert_close(layer(x, lengths), ends, rtol=0, atol=1e-6)
+
+
+def test_recurrent_sizes_may_be_numpys():
+    assert MaskedRecurrent(np.int64(3), np.int64(4)).rnn.hidden_size == 4
 
 
 def test_dropout_between_recurrent_layers_acts_in_training_only():

@@ -135,3 +135,17 @@ def test_the_papers_pipeline_gives_the_network_the_papers_input(estimator, shape
     front_end = system[:-1]
     assert front_end.fit_transform([np.zeros(9000, "f")])[0].shape == shape
     assert type(system[-1]) is estimator
+
+
+@pytest.mark.parametrize("estimator", [CNNLSTM1DClassifier, CNNLSTM2DClassifier])
+def test_sizes_may_be_numpys_integers(estimator):
+    network = estimator(
+        n_maps=np.array([2, 2]), pool_sizes=np.array([2, 2]), lstm_units=np.int64(3), max_epochs=1
+    )
+    shape = (4, 9) if estimator is CNNLSTM1DClassifier else (4, 3, 9)
+    assert network.fit(np.zeros(shape), [0, 1, 0, 1]).transform(np.zeros(shape)).shape == (4, 3)
+
+
+def test_sizes_that_are_none_name_the_parameter():
+    with pytest.raises(ValueError, match=r"n_maps is \(0, 4\); expected one or more positive"):
+        CNNLSTM1DClassifier(n_maps=(0, 4), pool_sizes=(2, 2)).fit(np.zeros((4, 9)), [0, 1, 0, 1])

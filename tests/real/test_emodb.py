@@ -10,8 +10,15 @@ from sklearn.pipeline import make_pipeline
 from skspeech.datasets import fetch_emodb
 from skspeech.datasets._download import samples_digest
 from skspeech.datasets.emodb import DIGESTS
-from skspeech.models import CNNLSTM1DClassifier, CNNLSTM2DClassifier
+from skspeech.models import (
+    CNNLSTM1DClassifier,
+    CNNLSTM2DClassifier,
+    FixedLengthCRNNClassifier,
+    MultiKernelBLSTMClassifier,
+    VariableLengthCRNNClassifier,
+)
 from skspeech.preprocessing import FixedDuration, LogMelSpectrogram
+from skspeech.recordings import segments_of
 
 
 def test_log_mel_spectrograms_are_librosas(emodb):
@@ -49,6 +56,31 @@ def test_the_1d_network_reads_raw_utterances(emodb):
     network.fit(waveforms, emotions)
     together = network.predict_proba(waveforms)
     alone = np.concatenate([network.predict_proba([waveform]) for waveform in waveforms])
+    np.testing.assert_allclose(alone, together, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "size"),
+    [
+        (VariableLengthCRNNClassifier, (400,), {"recurrent_units": 8}),
+        (FixedLengthCRNNClassifier, (400,), {"recurrent_units": 8}),
+        (MultiKernelBLSTMClassifier, (3, 40), {"lstm_units": 8}),
+    ],
+)
+def test_the_pipelines_of_variable_length_read_raw_utterances(emodb, kind, shape, size):
+    waveforms, emotions = emodb[0][::4], emodb[1][::4]
+    system = kind.pipeline()
+    system[-1].set_params(n_maps=(2, 2, 2), max_epochs=1, random_state=0, **size)
+    front_end = system[:-1].fit_transform(waveforms)
+    for waveform, recording in zip(waveforms, front_end, strict=True):
+        segments = segments_of(recording)
+        in_pieces = kind is FixedLengthCRNNClassifier
+        assert len(segments) == (-(-len(waveform) // 48_000) if in_pieces else 1)
+        n_samples = 48_000 if in_pieces else len(waveform)
+        assert {segment.shape for segment in segments} == {(*shape, n_samples // 160 + 1)}
+    system.fit(waveforms, emotions)
+    together = system.predict_proba(waveforms)
+    alone = np.concatenate([system.predict_proba([waveform]) for waveform in waveforms])
     np.testing.assert_allclose(alone, together, rtol=0, atol=1e-5)
 
 
