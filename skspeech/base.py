@@ -209,7 +209,11 @@ class NetworkClassifier(
         )
         if trains_on:
             net = self.net_.snapshot()  # a training that fails leaves the fitted one alone
-            net.adjust(weight_decay=self.weight_decay, **self._settings())
+            net.adjust(
+                weight_decay=self.weight_decay,
+                reset_lr=self.lr_patience is not None,
+                **self._settings(),
+            )
         else:
             network = self._make_network(parts.layout, len(classes))
             net = self._make_net(network, moments, device)

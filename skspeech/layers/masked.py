@@ -439,15 +439,15 @@ class MaskedSequential(nn.Sequential):
     def add_module(self, name: str, module: nn.Module | None) -> None:
         """Add a layer, after asking whether it keeps padding zero."""
         masked = hasattr(module, "output_lengths") and hasattr(module, "min_input_length")
+        if not getattr(module, "gives_frames", True):
+            raise TypeError(
+                f"Layer {name} is {module!r}, which gives no frames. Call it on what "
+                "MaskedSequential returns."
+            )
         if not masked and not isinstance(module, ELEMENTWISE):
             raise TypeError(
                 f"Layer {name} is {module!r}, which may write into the padding. Use a masked "
                 f"layer or one of {', '.join(kind.__name__ for kind in ELEMENTWISE)}."
-            )
-        if not getattr(module, "return_sequences", True):
-            raise TypeError(
-                f"Layer {name} is {module!r}, which gives no frames (return_sequences=False). "
-                "Call it on what MaskedSequential returns."
             )
         super().add_module(name, module)
 

@@ -95,6 +95,11 @@ class MaskedRecurrent(FramewiseLayer, nn.Module):
             if name.startswith("bias_ih"):  # of two that are added; input, forget, cell, output
                 bias[n : 2 * n] += 1
 
+    @property
+    def gives_frames(self) -> bool:
+        """Whether frames come out, and not the final state alone."""
+        return self.return_sequences
+
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Read the recordings; see the class for the shapes."""
         if self.return_sequences:

@@ -7,13 +7,13 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from skspeech.layers.masked import FramewiseLayer, nothing_padded, time_mask
+from skspeech.layers.masked import nothing_padded, time_mask
 
 Kind = Literal["last", "mean", "max", "attention", "statistics"]
 KINDS: tuple[str, ...] = get_args(Kind)
 
 
-class MaskedSummary(FramewiseLayer, nn.Module):
+class MaskedSummary(nn.Module):
     """Summarise the valid frames of each recording in one vector.
 
     Parameters
@@ -66,7 +66,7 @@ class MaskedSummary(FramewiseLayer, nn.Module):
     tensor([[2.0000, 4.0000, 1.0000, 2.0000, 3.0000, 6.0000, 3.0000, 2.0000]])
     """
 
-    return_sequences = False  # so that MaskedSequential says why it has no place for this layer
+    gives_frames = False
 
     def __init__(self, n_channels: int, kind: Kind) -> None:
         super().__init__()

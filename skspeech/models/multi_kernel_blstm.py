@@ -200,7 +200,9 @@ class MultiKernelBLSTMClassifier(NetworkClassifier):
         Share of the embedding that training leaves out, in [0, 1).
     oversample : bool, default=True
         Whether an epoch reads recordings of rarer classes several times, so that every class has
-        as many as the largest; the best epoch is then that of the highest unweighted accuracy.
+        as many as the largest; the best epoch is then that of the highest unweighted accuracy,
+        and ``class_weight="balanced"`` changes nothing more. Copies of a recording are of one
+        length and so may meet in a batch.
     crop_frames : int or None, default=300
         Longer recordings are trained on as a run of so many frames, drawn anew in each epoch; they
         are answered whole. None trains on whole recordings, too.

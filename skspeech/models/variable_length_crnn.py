@@ -204,6 +204,8 @@ class VariableLengthCRNNClassifier(_CRNNClassifier):
     of them; the paper's have 400 bins (:class:`~skspeech.preprocessing.LogPowerSpectrogram`).
     ``transform`` gives (n_recordings, 2 * recurrent_units).
 
+    Of a bag, the lengths of its segments weigh, not their sum.
+
     The paper pads nothing when it predicts. Here utterances of like lengths are answered together,
     and the answers are those without padding: within 1e-5 in float32.
 
@@ -218,6 +220,11 @@ class VariableLengthCRNNClassifier(_CRNNClassifier):
     >>> network.fit(data, voices.target[::12]).transform(data[:2]).shape
     (2, 8)
     """
+
+    _parameter_constraints: dict = {
+        **_CRNNClassifier._parameter_constraints,
+        "length_weighted": ["boolean"],
+    }
 
     def __init__(
         self,
@@ -276,11 +283,6 @@ class VariableLengthCRNNClassifier(_CRNNClassifier):
         self.verbose = verbose
         self.random_state = random_state
 
-    _parameter_constraints: dict = {
-        **_CRNNClassifier._parameter_constraints,
-        "length_weighted": ["boolean"],
-    }
-
     def _training_scheme(self) -> TrainingScheme:
         return TrainingScheme(length_weighted=self.length_weighted)
 
@@ -307,7 +309,7 @@ class FixedLengthCRNNClassifier(_CRNNClassifier):
     An utterance is a bag of equally long pieces: each has its label and counts as one sample in
     training, and the posterior of the utterance is the mean over its pieces. The network and its
     training are those of :class:`VariableLengthCRNNClassifier`, so that the two differ in what
-    they read alone; its results are the row "Fixed-Length" of Ma et al., Table 1.
+    they read and in how it is weighted. It stands for the row "Fixed-Length" of Ma et al., Table 1.
 
     Parameters
     ----------

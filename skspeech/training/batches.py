@@ -141,6 +141,7 @@ class Segments(Dataset):
         self.recordings = recordings
         self.recording, self.member = found.recording[rows], found.member[rows]
         self.lengths = found.lengths[rows]
+        self.crop_frames = crop_frames
         if crop_frames is not None:
             self.lengths = np.minimum(self.lengths, crop_frames)
         self.targets = torch.from_numpy(targets[self.recording])
@@ -151,30 +152,34 @@ class Segments(Dataset):
         self._reads_bags = bool(self.member.any())
         self._read: OrderedDict[int, Any] = OrderedDict()
         self._n_kept = 0
-        self._rng = np.random.default_rng(0)  # each sampler has its own
+        self._rng = np.random.default_rng(0)  # each training has its own
 
     def __len__(self) -> int:
         return len(self.recording)
 
     def __getitem__(self, i: int) -> tuple[np.ndarray, int]:
         segment = channels_first(self._bag(int(self.recording[i]))[self.member[i]])
-        return self._cropped(segment, self.lengths[i]), i
-
-    def _cropped(self, segment: np.ndarray, n_frames: int) -> np.ndarray:
-        if segment.shape[-1] == n_frames:
-            return segment
-        start = self._rng.integers(segment.shape[-1] - n_frames + 1)
-        return segment[..., start : start + n_frames]
+        n_found, n_frames = segment.shape[-1], int(self.lengths[i])
+        if n_found == n_frames:
+            return segment, i
+        if self.crop_frames is None or n_found < n_frames:
+            raise RecordingError(
+                f"has {n_found} frames or samples now and had {n_frames} before",
+                "Its source must give the same recording each time.",
+                int(self.recording[i]),
+            )
+        start = self._rng.integers(n_found - n_frames + 1)
+        return segment[..., start : start + n_frames], i
 
     def sampler(
         self, batch_size: int, *, batch_frames: int | None = None, seed: int | None
     ) -> LengthBucketSampler:
         """Return the batches of an epoch; those of bags go bag by bag.
 
-        The bags of as many batches as are sorted together are kept in memory, so that one
-        that is read on access is read about once an epoch.
+        The bags of as many batches as are sorted together, and of two bags at least, are kept in
+        memory, so that one that is read on access is read about once an epoch. A seed, that of a
+        training, also begins the draw of the crops anew.
         """
-        self._rng = np.random.default_rng(seed)
         sampler = LengthBucketSampler(
             self.lengths,
             batch_size,
@@ -183,7 +188,11 @@ class Segments(Dataset):
             recordings=self.recording if self._reads_bags else None,
             draw=self._draw_balanced if self.oversample else None,
         )
-        self._n_kept = 2 * sampler.pool
+        if seed is not None:
+            self._rng = np.random.default_rng(seed)
+        if self._reads_bags:
+            largest = int(np.bincount(self.recording).max())
+            self._n_kept = max(self._n_kept, 2 * max(sampler.pool, largest))
         return sampler
 
     def _draw_balanced(self, rng: np.random.Generator) -> np.ndarray:

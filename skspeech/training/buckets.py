@@ -81,7 +81,7 @@ class LengthBucketSampler(Sampler):
         return sum(map(len, self._next)) / len(self._next)
 
     def __len__(self) -> int:
-        """Return the number of batches of the epoch that comes next."""
+        """Return the number of batches of the epoch that comes next, also while one is read."""
         return len(self._next)
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -126,7 +126,10 @@ class LengthBucketSampler(Sampler):
 
 
 def _borders(lengths: list[int], batch_frames: int) -> list[int]:
-    """Return where batches after the first begin; the fewest, of lengths from longest down."""
+    """Return where batches after the first begin, of lengths from the longest down.
+
+    Each takes as many as fit, which is not always the fewest batches.
+    """
     borders, start, n_valid = [], 0, 0
     for i, length in enumerate(lengths):
         n_frames = (i + 1 - start) * lengths[start]

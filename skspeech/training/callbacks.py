@@ -115,6 +115,7 @@ def standard_callbacks(
     Returns
     -------
     list of (str, Callback)
+        With names that a user's callbacks will hardly have.
     """
     made: list[tuple[str, Callback]] = []
     if shares is not None:  # first, so that the others may watch its score
@@ -127,9 +128,9 @@ def standard_callbacks(
                 factor=0.5,
                 patience=lr_patience - 1,  # torch counts the epochs that it bears, not the last
             )
-            made.append(("plateau", plateau))
+            made.append(("skspeech_plateau", plateau))
     if max_grad_norm is not None:
-        made.append(("clipping", GradientNormClipping(max_grad_norm)))
+        made.append(("skspeech_clipping", GradientNormClipping(max_grad_norm)))
     return made
 
 

@@ -17,7 +17,7 @@ from skspeech.recordings import segments_of
 from skspeech.training.batches import Segments, channels_first, check_layout, collate
 from skspeech.training.buckets import LengthBucketSampler
 from skspeech.training.callbacks import StopTraining
-from skspeech.training.population import EpochSample, measure_population
+from skspeech.training.population import EpochSample, has_population, measure_population
 
 __all__ = ["SpeechNet", "WeightedCrossEntropy", "make_optimizer", "resolve_device"]
 
@@ -131,6 +131,7 @@ class SpeechNet(NeuralNet):
         self.shuffle_seed = 0  # each training has its own
         self.stop_requested = False
         self.sample = EpochSample(0, 1)
+        self.samples = False
 
     def train(
         self,
@@ -177,13 +178,15 @@ class SpeechNet(NeuralNet):
             self.usual_size = sampler.mean_size
             size = self.batch_size if self.batch_frames is None else round(self.usual_size)
             self.sample = EpochSample(len(sampler), size)
+            self.samples = has_population(self.module_)  # else nothing need be kept
         elif iterator is not None:
             measure_population(self, self.sample.batches)
         super().run_single_epoch(iterator, training=training, **options)
 
     def train_step(self, batch: Any, **options: Any) -> dict[str, Any]:
         """Take one step on a batch, and offer the batch to the sample that is measured."""
-        self.sample.offer(batch[0])
+        if self.samples:
+            self.sample.offer(batch[0])
         return super().train_step(batch, **options)
 
     def train_step_single(self, batch: Any, **options: Any) -> dict[str, Any]:
@@ -230,10 +233,14 @@ class SpeechNet(NeuralNet):
         precision: str,
         verbose: int,
         batch_frames: int | None = None,
+        reset_lr: bool = False,
     ) -> None:
-        """Let a further training heed what was set since; the optimiser's state is kept."""
+        """Let a further training heed what was set since; the optimiser's state is kept.
+
+        A learning rate that a schedule has changed goes on from there, unless `reset_lr`.
+        """
         for group in self.optimizer_.param_groups:
-            if lr != self.lr:  # else a schedule goes on from where it was
+            if reset_lr or lr != self.lr:
                 group.update(dict.fromkeys(group.keys() & {"lr", "initial_lr"}, lr))
             if group["params"][0].ndim > 1:
                 group["weight_decay"] = weight_decay

@@ -1,6 +1,7 @@
 """The training parameters that all networks share: their constraints and their words."""
 
 import inspect
+import re
 from numbers import Integral, Real
 from textwrap import indent
 from typing import TypeVar
@@ -39,12 +40,13 @@ max_epochs : int, default={max_epochs}
 lr : float, default={lr}
     Learning rate.
 batch_size : int, default={batch_size}
-    Segments in a batch; like lengths go together.
+    Segments in a batch; like lengths go together. Not read where `batch_frames` is set.
 batch_frames : int or None, default={batch_frames}
     The most frames (samples, of a waveform) in a batch, padding included, in place of
     `batch_size`, so that memory does not depend on the longest recording unless it is longer
     than this by itself: then it is read alone. Less than 8 percent of a batch is padding, and
-    a step counts by the segments that it holds. None counts segments.
+    a step counts by the segments that it holds. Many short recordings make few steps an epoch.
+    Answers are computed with the value set at ``fit``. None counts segments.
 optimizer : {{"adagrad", "adam", "adamw", "rmsprop", "sgd"}} or callable, \
 default={optimizer}
     ``"sgd"`` has Nesterov momentum 0.9; a callable is a torch optimiser class, called with
@@ -54,7 +56,7 @@ weight_decay : float, default={weight_decay}
     value); ``"adamw"`` takes it off the kernel itself. Biases and normalisation are spared.
 class_weight : dict, "balanced" or None, default={class_weight}
     The weight of each class in the loss; ``"balanced"`` is the inverse of its frequency
-    among the training recordings.
+    among what counts as one in the loss: the training recordings, unless the class says else.
 validation : {{"auto", "speaker", "stratified"}}, splitter or None, default={validation}
     What is held out of the training recordings to find the best epoch, whose weights are
     restored. ``"auto"``: without ``groups``, or with one speaker, a stratified part, or
@@ -71,7 +73,7 @@ patience : int or None, default={patience}
     Epochs without a better one before the training stops; None trains `max_epochs`.
 lr_patience : int or None, default={lr_patience}
     Epochs without a higher validation score before the learning rate is halved; None, or
-    nothing held out, keeps it.
+    nothing held out, keeps it. Beside a schedule of your own in `callbacks`, set None.
 max_grad_norm : float or None, default={max_grad_norm}
     A longer gradient is shortened to this length before each step; None leaves it.
 standardize : {{"bin", "global"}} or None, default={standardize}
@@ -106,8 +108,8 @@ n_iter_ : int
     Epochs trained.
 history_ : list of dict
     A row an epoch: losses, the accuracy on the validation recordings (weighted by
-    `class_weight`), seconds, whether the epoch was the best so far, and with `lr_patience` the
-    learning rate.
+    `class_weight`; unweighted, a mean over classes, with ``"balanced"``), seconds, whether the
+    epoch was the best so far, and with `lr_patience` the learning rate.
 validation_ : ValidationPart
     What was held out, and how.
 layout_ : tuple of int
@@ -123,7 +125,7 @@ def document_training(cls: T) -> T:
     """Put the shared parameters and attributes into a class's docstring.
 
     The docstring holds the lines ``{training_parameters}`` and ``{training_attributes}``;
-    the defaults come from the signature.
+    the defaults come from the signature, and what is not in it is left out.
 
     Parameters
     ----------
@@ -139,7 +141,9 @@ def document_training(cls: T) -> T:
         name: f'"{parameter.default}"' if isinstance(parameter.default, str) else parameter.default
         for name, parameter in inspect.signature(cls).parameters.items()
     }
-    parameters = _PARAMETERS.format(**defaults)
+    entries = re.split(r"^(?=\w+ : )", _PARAMETERS, flags=re.MULTILINE)
+    own = [entry for entry in entries if entry.split(" : ")[0] in defaults]
+    parameters = "".join(own).format(**defaults)
     for mark, text in (
         ("    {training_parameters}\n", parameters),
         ("    {training_attributes}\n", _ATTRIBUTES),

@@ -80,7 +80,9 @@ def make_parts(
     found = survey(recordings, layout=layout, moments=moments, measured=~held)
     by_segment = found.recording[~held[found.recording]]
     counted = np.flatnonzero(~held) if scheme.unit == "recording" else by_segment
-    shares = class_shares(class_weight, classes, labels[counted])
+    # an epoch that reads all classes equally often is balanced already
+    in_loss = None if scheme.oversample and class_weight == "balanced" else class_weight
+    shares = class_shares(in_loss, classes, labels[counted])
     weights = segment_weights(
         found, labels, shares, ~held, unit=scheme.unit, by_length=scheme.length_weighted
     )

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-__all__ = ["EpochSample", "measure_population"]
+__all__ = ["EpochSample", "has_population", "measure_population"]
 
 # Segments measured over, in no fewer batches than four. Each gives as many values to a channel as
 # it has bins and frames, so some hundred are plenty (our choice).
@@ -48,6 +48,11 @@ class EpochSample:
         if self.n_seen % self.step == 0:
             self.batches.append(batch)
         self.n_seen += 1
+
+
+def has_population(module: torch.nn.Module) -> bool:
+    """Tell whether a module has batch normalisation, whose population can be measured."""
+    return any(isinstance(layer, _BatchNorm) for layer in module.modules())
 
 
 def measure_population(net: Any, batches: Iterable[dict[str, torch.Tensor]]) -> None:

@@ -16,10 +16,10 @@ class TrainingScheme:
         What counts as one in the loss and in the sizes of the classes: a recording, however
         many segments stand for it, or each of its segments.
     length_weighted : bool, default=False
-        Whether a segment weighs in inverse proportion to its length, too.
+        Whether a segment weighs in inverse proportion to its length, too: that before a crop.
     crop_frames : int or None, default=None
-        Longer segments are trained on as a run of so many frames, drawn anew in each epoch. They
-        are judged, and answered, whole.
+        Longer segments are trained on as a run of so many frames, drawn anew in each epoch. Those
+        held out are judged, and all are answered, whole.
     oversample : bool, default=False
         Whether an epoch reads recordings of rarer classes several times, so that every class
         has as many as the largest; the best epoch is then that of the highest unweighted accuracy.
@@ -35,3 +35,7 @@ class TrainingScheme:
     length_weighted: bool = False
     crop_frames: int | None = None
     oversample: bool = False
+
+    def __post_init__(self) -> None:
+        if self.unit not in ("recording", "segment"):
+            raise ValueError(f"unit is {self.unit!r}; expected 'recording' or 'segment'.")

@@ -8,8 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from skorch.callbacks import Callback
 
 from skspeech.exceptions import RecordingError
+from skspeech.models import MultiKernelBLSTMClassifier
 from skspeech.recordings import RecordingSequence, object_array
 from skspeech.testing import make_labels, make_recordings, small_instance
 from skspeech.training.batches import Segments, collate, repeats_for_balance, survey
@@ -172,6 +174,47 @@ def test_oversampled_bags_come_whole():
     assert np.bincount(rows).tolist() == [1] * 9 + [3] * 3
     judged = np.concatenate(list(segments.sampler(5, seed=None)))
     assert sorted(judged.tolist()) == list(range(12)), "an order that is kept reads each once"
+
+
+class Listening(Callback):
+    """Looks at the training part once more after each epoch, as skorch's scorings may."""
+
+    def on_epoch_end(self, net, dataset_train=None, **kwargs):
+        list(net.forward_iter(dataset_train))
+
+
+def test_whoever_looks_at_the_training_part_leaves_it_reproducible():
+    def fit():
+        network = MultiKernelBLSTMClassifier(
+            n_maps=(2, 2, 2),
+            kernel_widths=(3,),
+            lstm_units=2,
+            crop_frames=6,
+            max_epochs=2,
+            validation=None,
+            callbacks=[Listening()],
+            random_state=0,
+        )
+        return network.fit(make_recordings("spectrogram", 12), make_labels(12)).module_
+
+    for found, wanted in zip(fit().parameters(), fit().parameters(), strict=True):
+        assert torch.equal(found, wanted)
+
+
+@pytest.mark.parametrize("n_now", [7, 13])
+def test_a_source_that_changes_its_mind_is_named(n_now):
+    sizes = iter([10, 10, n_now])
+    recordings = RecordingSequence(range(2), lambda i: np.ones((3, next(sizes)), np.float32))
+    segments = make_segments(recordings)
+    with pytest.raises(RecordingError, match=rf"X\[1\] has {n_now} frames .* had 10 before"):
+        segments[1]
+
+
+def test_bags_larger_than_a_run_of_batches_are_read_once_an_epoch():
+    source = Counted(bags_of(n_recordings=6, n_segments=50))
+    network = small_instance("CNNLSTM2DClassifier").set_params(max_epochs=2, batch_frames=24)
+    network.set_params(validation=None).fit(RecordingSequence(source), make_labels(6))
+    assert max(source.reads) <= 1 + 2 * 2
 
 
 # collate

@@ -154,6 +154,21 @@ def test_without_a_validation_part_the_learning_rate_stays():
     assert {group["lr"] for group in fitted.net_.optimizer_.param_groups} == {fitted.lr}
 
 
+def test_a_further_training_begins_with_the_rate_that_is_set(monkeypatch):
+    scripted(monkeypatch, [1] * 8)
+    fitted = small(lr=0.01, lr_patience=1, warm_start=True, patience=None).fit(X, Y)
+    assert fitted.history_[-1]["lr"] < 0.01
+    assert [row["lr"] for row in fitted.fit(X, Y).history_[4:6]] == pytest.approx([0.01, 0.01])
+
+
+def test_users_may_name_their_callbacks_as_they_like():
+    class Named(Callback):
+        pass
+
+    names = ("plateau", "clipping", "LRScheduler")
+    small(lr_patience=1, max_grad_norm=1.0, callbacks=[(name, Named()) for name in names]).fit(X, Y)
+
+
 class Norms(Callback):
     """Notes the norm of the gradient of each step, after those before it have acted."""
 

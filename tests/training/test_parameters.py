@@ -4,10 +4,16 @@ import inspect
 
 import pytest
 
-from skspeech.models import CNNLSTM1DClassifier, CNNLSTM2DClassifier
+from skspeech.models import (
+    CNNLSTM1DClassifier,
+    CNNLSTM2DClassifier,
+    MultiKernelBLSTMClassifier,
+)
 from skspeech.training.parameters import TRAINING_CONSTRAINTS, document_training
 
-NETWORKS = pytest.mark.parametrize("network", [CNNLSTM1DClassifier, CNNLSTM2DClassifier])
+NETWORKS = pytest.mark.parametrize(
+    "network", [CNNLSTM1DClassifier, CNNLSTM2DClassifier, MultiKernelBLSTMClassifier]
+)
 
 
 def section(cls, name):
@@ -99,3 +105,14 @@ def test_docstring_without_a_mark_is_refused(mark):
 
 def test_no_docstring_is_left_alone():
     assert document_training(with_docstring(None)).__doc__ is None
+
+
+def test_what_a_class_leaves_out_is_left_out_of_its_docstring():
+    class Network(CNNLSTM2DClassifier):
+        __doc__ = MARKS
+
+        def __init__(self, *, max_epochs=3, lr=0.5):
+            self.max_epochs, self.lr = max_epochs, lr
+
+    shown = dict(entries(document_training(Network), "Parameters"))
+    assert shown == {"max_epochs": "int, default=3", "lr": "float, default=0.5"}

@@ -46,6 +46,17 @@ def test_the_size_of_a_class_is_counted_in_what_counts_as_one():
     assert uneven.training.weights[0] * 4 == pytest.approx(float(uneven.training.weights[-1]))
 
 
+def test_oversampled_classes_are_not_balanced_twice():
+    scheme = TrainingScheme(oversample=True)
+    weights = parts(bags(*[1] * 8), [0] * 6 + [1] * 2, scheme=scheme).training.weights
+    assert weights.tolist() == [1] * 8
+
+
+def test_schemes_count_recordings_or_segments():
+    with pytest.raises(ValueError, match="unit is 'piece'"):
+        TrainingScheme(unit="piece")
+
+
 def test_what_is_held_out_is_whole_and_read_once():
     scheme = TrainingScheme(crop_frames=4, oversample=True)
     recordings = object_array([np.zeros((2, 9), np.float32)] * 5)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from skspeech.models import CNNLSTM2DClassifier
-from skspeech.testing import make_labels, make_recordings
+from skspeech.testing import make_labels, make_recordings, small_instance
 from skspeech.training import net as net_module
 from skspeech.training.population import EpochSample
 
@@ -51,6 +51,18 @@ def test_the_weights_learnt_are_the_same(monkeypatch):
     found = dict(network(validation=None).fit(X, Y).module_.named_parameters())
     for name, parameter in wanted.items():
         assert torch.equal(found[name], parameter), name
+
+
+def test_without_batch_normalisation_no_batches_are_kept(monkeypatch):
+    kept = []
+    offer = EpochSample.offer
+    monkeypatch.setattr(
+        EpochSample, "offer", lambda self, batch: (kept.append(1), offer(self, batch))
+    )
+    small_instance("VariableLengthCRNNClassifier").set_params(max_epochs=1).fit(X, Y)
+    assert not kept
+    network(max_epochs=1).fit(X, Y)
+    assert kept
 
 
 def test_layers_are_left_as_they_were():
