@@ -14,6 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from skspeech.exceptions import MissingExtraError
+from skspeech.experiments._names import EXPERIMENTS
 from skspeech.plugins import ESTIMATOR_KINDS
 
 if TYPE_CHECKING:
@@ -265,9 +266,7 @@ def _experiment(commands: argparse._SubParsersAction) -> None:
         description="Run a paper's protocol, and an honest one beside it; append a row a fold to "
         "a CSV file. What is in the file is not computed again.",
     )
-    parser.add_argument(
-        "name", metavar="NAME", help="such as ma2018-emodb; the error for another lists them all"
-    )
+    parser.add_argument("name", metavar="NAME", help=f"one of {', '.join(EXPERIMENTS)}")
     _add_data_home(parser)
     _add_seed(parser)
     parser.add_argument("--output", metavar="FILE", help="the CSV file (default: NAME.csv)")

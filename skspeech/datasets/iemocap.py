@@ -86,7 +86,7 @@ def load_iemocap(
     The published selections, and what they should give of the whole corpus:
 
     - Ma et al. 2018, by the defaults: 2,280 recordings (anger 289, happiness 284, neutral 1,099,
-      sadness 608).
+      sadness 608), as others count them; the paper prints no number.
     - Zhao, Mao and Chen 2019, by ``agreement="complete"`` and excitement and frustration besides
       the four: 1,144 (anger 71, excitement 178, frustration 271, happiness 31, neutral 328,
       sadness 265).

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
+from skspeech.experiments._names import EXPERIMENTS
 from skspeech.experiments._versions import library_versions
 from skspeech.model_selection import ResultFile, ValidateOnTest, cross_validate_speakers
 
@@ -24,19 +25,6 @@ __all__ = [
     "seeded_pipeline",
     "versions",
 ]
-
-#: Where each experiment is defined: the module of its paper, and the name there.
-EXPERIMENTS: dict[str, tuple[str, str]] = {
-    "zhao2019-emodb": ("skspeech.experiments.zhao2019", "EMODB"),
-    "zhao2019-iemocap": ("skspeech.experiments.zhao2019", "IEMOCAP"),
-    "zhao2019-search": ("skspeech.experiments.zhao2019", "SEARCH"),
-    "ma2018-emodb": ("skspeech.experiments.ma2018", "EMODB"),
-    "ma2018-emodb-small": ("skspeech.experiments.ma2018", "EMODB_SMALL"),
-    "ma2018-iemocap": ("skspeech.experiments.ma2018", "IEMOCAP"),
-    "meyer2021-emodb": ("skspeech.experiments.meyer2021", "EMODB"),
-    "meyer2021-emodb-small": ("skspeech.experiments.meyer2021", "EMODB_SMALL"),
-    "meyer2021-iemocap": ("skspeech.experiments.meyer2021", "IEMOCAP"),
-}
 
 #: The columns that stand before those of a fold in an experiment's file.
 COLUMNS = (

@@ -59,7 +59,8 @@ def recurrent_activations(estimator: Any, recording: Any) -> Bunch:
     RecordingError
         If the recording cannot be used.
     ValueError
-        If the recurrent layer reads a recording in several rows, which have no common time.
+        If the recurrent layer reads a recording in several rows, which have no common time, or a
+        search was fitted with ``refit=False``.
 
     Notes
     -----
@@ -277,6 +278,8 @@ def _steps_of(estimator: Any) -> list[Any]:
     if estimator is None or isinstance(estimator, str):  # "passthrough"
         return []
     if hasattr(estimator, "estimator") and hasattr(estimator, "refit"):  # a search
+        if hasattr(estimator, "cv_results_") and not hasattr(estimator, "best_estimator_"):
+            raise ValueError("The search has no best_estimator_. Fit it with refit=True.")
         check_is_fitted(estimator, "best_estimator_")
         return _steps_of(estimator.best_estimator_)
     return [estimator]

@@ -10,9 +10,9 @@ Spectrograms", Interspeech, 2017, cuts utterances into pieces of 3 s and average
 It is what Ma et al. compare theirs with, also on their own network.
 
 The layers of Ma et al. are drawn in a figure that their text does not hold. Ours are those of Satt
-et al. (maps and kernels; our source is a public reimplementation), which Ma et al. name as their
-model, with a bidirectional recurrence. That, and all sizes from there on, the optimiser, the
-schedule, dropout and clipping are our choice.
+et al. (maps and kernels; our source is a public reimplementation, named in docs/ma2018.md), which
+Ma et al. call similar to theirs, with a bidirectional recurrence. That, and all sizes from there
+on, the optimiser, the schedule, dropout and clipping are our choice.
 """
 
 from collections.abc import Sequence
@@ -163,11 +163,12 @@ class _CRNNClassifier(NetworkClassifier):
 class VariableLengthCRNNClassifier(_CRNNClassifier):
     """The network of Ma et al. (2018) for utterances as long as they are.
 
-    Convolutions of 16 maps of 12 x 16 (bins x frames), 24 of 8 x 12 and 32 of 5 x 7, each pooled
-    by 2 x 2, and a bidirectional recurrence of 128 units a direction, of which the last valid
-    output of each direction stands for the utterance. With 400 bins, GRU cells and 4 classes it
-    has 1,396,556 parameters. The loss of an utterance is weighted by the inverse of its length and
-    of the size of its class.
+    The paper draws its layers in a figure that its text does not hold. The sizes here are our
+    choice, after Satt et al. (2017); docs/ma2018.md says which and why. Convolutions of 16 maps of
+    12 x 16 (bins x frames), 24 of 8 x 12 and 32 of 5 x 7, each pooled by 2 x 2, and a bidirectional
+    recurrence of 128 units a direction, of which the last valid output of each direction stands
+    for the utterance. With 400 bins, GRU cells and 4 classes it has 1,396,556 parameters. The loss
+    of an utterance is weighted by the inverse of its length and of the size of its class.
 
     Parameters
     ----------
@@ -293,7 +294,7 @@ class VariableLengthCRNNClassifier(_CRNNClassifier):
         Parameters
         ----------
         sample_rate : float, default=16000
-            Samples per second of the waveforms, Hz.
+            Samples per second of the waveforms, Hz. Below 8,000 the bins end at half of it.
 
         Returns
         -------
@@ -306,10 +307,11 @@ class VariableLengthCRNNClassifier(_CRNNClassifier):
 class FixedLengthCRNNClassifier(_CRNNClassifier):
     """The network of Ma et al. (2018) on pieces of 3 s, as Satt et al. (2017) cut them.
 
-    An utterance is a bag of equally long pieces: each has its label and counts as one sample in
-    training, and the posterior of the utterance is the mean over its pieces. The network and its
-    training are those of :class:`VariableLengthCRNNClassifier`, so that the two differ in what
-    they read and in how it is weighted. It stands for the row "Fixed-Length" of Ma et al., Table 1.
+    An utterance is a bag of the fewest equally long pieces of at most 3 s, filled up to 3 s; each
+    has its label and counts as one sample in training, and the posterior of the utterance is the
+    mean over its pieces. The network and its training are those of
+    :class:`VariableLengthCRNNClassifier`, so that the two differ in what they read and in how it is
+    weighted. It stands for the row "Fixed-Length" of Ma et al., Table 1.
 
     Parameters
     ----------
@@ -420,12 +422,12 @@ class FixedLengthCRNNClassifier(_CRNNClassifier):
 
     @classmethod
     def pipeline(cls, *, sample_rate: float = 16000) -> Pipeline:
-        """Return the baseline's whole system: pieces of 3 s, their spectrograms, the network.
+        """Return the whole system: pieces of 3 s, their log-power spectrograms, and the network.
 
         Parameters
         ----------
         sample_rate : float, default=16000
-            Samples per second of the waveforms, Hz.
+            Samples per second of the waveforms, Hz. Below 8,000 the bins end at half of it.
 
         Returns
         -------
@@ -445,4 +447,5 @@ def _spectrogram(sample_rate: float) -> LogPowerSpectrogram:
         win_length=round(0.04 * sample_rate),
         hop_length=round(0.01 * sample_rate),
         n_fft=round(0.1 * sample_rate),
+        f_max=min(4000.0, sample_rate / 2),
     )

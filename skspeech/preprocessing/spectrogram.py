@@ -86,7 +86,7 @@ class LogPowerSpectrogram(PowerTransformer):
     (periodic) and decibels are librosa's (``ref=1.0``, ``top_db=None``). Bin k is k times
     ``sample_rate / n_fft`` Hz, and bins from `f_max` on are left out.
 
-    The defaults are those of Ma et al. (2018, section 3): Hamming windows of 40 ms every
+    The defaults are those of Ma et al. (2018, section 4.1): Hamming windows of 40 ms every
     10 ms, and a grid of 10 Hz below 4 kHz, so 400 bins, from 0 to 3,990 Hz.
 
     Parameters

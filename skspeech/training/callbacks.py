@@ -19,8 +19,8 @@ class BestEpoch(Callback):
     The best epoch has the highest accuracy on the validation recordings, a recording's
     posterior being the mean over its segments; between equals the lower validation loss
     decides. Recordings weigh as their class does: all alike it is the accuracy that Zhao et al.
-    2019 watch, with balanced classes the unweighted accuracy of Ma et al. 2018. The tie rule
-    is our choice.
+    2019 watch, with balanced classes the unweighted accuracy, which Ma et al. 2018 report (what
+    they watch is not said). The tie rule is our choice.
 
     Parameters
     ----------

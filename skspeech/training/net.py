@@ -25,6 +25,9 @@ __all__ = ["SpeechNet", "WeightedCrossEntropy", "make_optimizer", "resolve_devic
 # recordings are not to stand in memory by the dozen.
 _RUN_VALUES = 2**24
 
+# Values of a lone recording that is not worth answering twice over.
+_LARGE = 2**17
+
 _OPTIMIZERS = {
     "adagrad": torch.optim.Adagrad,
     "adam": torch.optim.Adam,
@@ -364,7 +367,7 @@ class SpeechNet(NeuralNet):
             rows = [segments[i] for i in batch]
             # torch convolves a lone small input with another kernel than the same input in a
             # batch, up to 3e-7 apart; two rows are answered exactly as any number of them is
-            rows = rows * 2 if len(rows) == 1 else rows
+            rows = rows * 2 if len(rows) == 1 and rows[0].size < _LARGE else rows
             with torch.inference_mode():
                 outputs = self.step(collate(rows), function)
             yield batch, outputs[: len(batch)].cpu().numpy()

@@ -1,0 +1,16 @@
+"""The names of the experiments: without imports, so that the command line can list them."""
+
+__all__ = ["EXPERIMENTS"]
+
+#: Where each experiment is defined: the module of its paper, and the name there.
+EXPERIMENTS: dict[str, tuple[str, str]] = {
+    "zhao2019-emodb": ("skspeech.experiments.zhao2019", "EMODB"),
+    "zhao2019-iemocap": ("skspeech.experiments.zhao2019", "IEMOCAP"),
+    "zhao2019-search": ("skspeech.experiments.zhao2019", "SEARCH"),
+    "ma2018-emodb": ("skspeech.experiments.ma2018", "EMODB"),
+    "ma2018-emodb-small": ("skspeech.experiments.ma2018", "EMODB_SMALL"),
+    "ma2018-iemocap": ("skspeech.experiments.ma2018", "IEMOCAP"),
+    "meyer2021-emodb": ("skspeech.experiments.meyer2021", "EMODB"),
+    "meyer2021-emodb-small": ("skspeech.experiments.meyer2021", "EMODB_SMALL"),
+    "meyer2021-iemocap": ("skspeech.experiments.meyer2021", "IEMOCAP"),
+}
