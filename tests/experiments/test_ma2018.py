@@ -13,7 +13,7 @@ from skspeech.experiments.tables import experiment_tables
 from skspeech.model_selection import read_results
 from skspeech.models import FixedLengthCRNNClassifier, VariableLengthCRNNClassifier
 
-MODELS = ["fixed-length", "variable-length", "mfcc-svc"]
+MODELS = ["fixed-length", "fixed-length-more-steps", "variable-length", "mfcc-svc"]
 
 
 def models(experiment):
@@ -24,6 +24,7 @@ def models(experiment):
     ("name", "experiment", "splits"),
     [
         ("ma2018-emodb", ma2018.EMODB, "leave-one-speaker-out"),
+        ("ma2018-emodb-small", ma2018.EMODB_SMALL, "leave-one-speaker-out"),
         ("ma2018-iemocap", ma2018.IEMOCAP, "leave-one-session-out"),
     ],
 )
@@ -35,7 +36,13 @@ def test_names(name, experiment, splits):
 
 
 def test_both_networks_are_the_same_and_differ_in_what_they_read():
-    fixed, variable, svc = models(ma2018.EMODB).values()
+    fixed, more_steps, variable, svc = models(ma2018.EMODB).values()
+    differ = [
+        (name, value, more_steps.get_params()[name])
+        for name, value in fixed.get_params().items()
+        if name.startswith("fixedlengthcrnnclassifier__") and value != more_steps.get_params()[name]
+    ]
+    assert differ == [("fixedlengthcrnnclassifier__batch_frames", 9600, 6000)]
     assert [type(step).__name__ for step in fixed] == [
         "FixedDuration",
         "LogPowerSpectrogram",
@@ -52,6 +59,17 @@ def test_both_networks_are_the_same_and_differ_in_what_they_read():
     assert settings["random_state"] == 3
     assert settings["class_weight"] == "balanced"
     assert type(svc[-1]).__name__ == "SVC"
+
+
+def test_the_small_experiment_has_half_the_maps_and_all_else():
+    for whole, small in zip(
+        models(ma2018.EMODB).values(), models(ma2018.EMODB_SMALL).values(), strict=True
+    ):
+        before, after = whole.get_params(), small.get_params()
+        changed = {name for name in after if "__" in name and before[name] != after[name]}
+        assert changed <= {f"{whole.steps[-1][0]}__n_maps"}
+        for name in changed:
+            assert after[name] == tuple(n // 2 for n in before[name])
 
 
 def parts(experiment, speakers):

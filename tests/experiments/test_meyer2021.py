@@ -54,6 +54,16 @@ def test_each_model_lacks_its_part_and_nothing_else(model, without):
     assert differing == {f"{NETWORK}__{name}": value for name, value in without.items()}
 
 
+def test_the_small_experiment_has_half_the_maps_and_all_else():
+    assert load_experiment("meyer2021-emodb-small") is meyer2021.EMODB_SMALL
+    maps = f"{NETWORK}__n_maps"
+    small = settings(meyer2021.EMODB_SMALL)
+    for model, before in settings().items():
+        after = small[model]
+        assert {name for name in before if before[name] != after[name]} == {maps}
+        assert after[maps] == tuple(n // 2 for n in before[maps])
+
+
 def test_without_deltas_the_front_end_alone_differs():
     full, found = settings()["full"], settings()["log-mel-only"]
     assert {name: full[name] for name in full if not name.startswith("deltas__")} == found

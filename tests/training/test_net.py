@@ -124,6 +124,22 @@ def test_predicting_reads_a_few_batches_of_frames_at_a_time():
     assert fitted.predict(lazy).shape == (50,)
 
 
+@pytest.mark.parametrize(("n_frames", "n_rows"), [(20, 2), (2**17 // 5 + 1, 1)])
+def test_a_large_recording_is_not_answered_twice_over(fitted, n_frames, n_rows):
+    seen = []
+
+    def count(inputs, lengths):
+        seen.append(len(lengths))
+        return inputs[:, 0, :, 0]
+
+    rng = np.random.default_rng(0)
+    lone = rng.normal(size=(5, n_frames)).astype(np.float32)
+    assert_allclose(fitted.net_.answer([lone], count, (1, 5)), lone[None, :, 0])
+    assert seen == [n_rows]
+    among = [lone, np.concatenate([lone, lone[:, ::-1]], axis=1)]
+    assert_allclose(fitted.predict_proba([lone])[0], fitted.predict_proba(among)[0], atol=1e-5)
+
+
 # The optimiser
 
 
