@@ -136,8 +136,13 @@ def test_ctrl_c_stops_the_threads(monkeypatch, n_threads):
     monkeypatch.setenv("OMP_NUM_THREADS", str(n_threads))
     slow = Slow()
     slow.tried, slow.before = [], interrupt_once
-    with pytest.raises(KeyboardInterrupt):
-        slow.transform(voices(*[900] * 100))
+    # where the tests run in the background of a shell, Ctrl-C is ignored
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            slow.transform(voices(*[900] * 100))
+    finally:
+        signal.signal(signal.SIGINT, handler)
     assert len(slow.tried) < 50
 
 
