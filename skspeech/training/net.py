@@ -133,8 +133,7 @@ class SpeechNet(NeuralNet):
         self.usual_size = 1.0  # segments in a batch of this epoch, on average
         self.shuffle_seed = 0  # each training has its own
         self.stop_requested = False
-        self.sample = EpochSample(0, 1)
-        self.samples = False
+        self.sample: EpochSample | None = None
 
     def train(
         self,
@@ -167,7 +166,7 @@ class SpeechNet(NeuralNet):
             with suppress(StopTraining):
                 self.fit_loop((segments, validation), epochs=max_epochs)
             if validation is None:
-                measure_population(self, self.sample.batches)
+                self._settle()
             self.notify("on_train_end", X=segments, y=None)
         finally:
             self._set_training(False)
@@ -180,15 +179,20 @@ class SpeechNet(NeuralNet):
             sampler = iterator.batch_sampler
             self.usual_size = sampler.mean_size
             size = self.batch_size if self.batch_frames is None else round(self.usual_size)
-            self.sample = EpochSample(len(sampler), size)
-            self.samples = has_population(self.module_)  # else nothing need be kept
+            kept = has_population(self.module_)
+            self.sample = EpochSample(len(sampler), size) if kept else None
         elif iterator is not None:
-            measure_population(self, self.sample.batches)
+            self._settle()
         super().run_single_epoch(iterator, training=training, **options)
+
+    def _settle(self) -> None:
+        """Let batch normalisation measure its statistics on the epoch's sample."""
+        if self.sample is not None:
+            measure_population(self, self.sample.batches)
 
     def train_step(self, batch: Any, **options: Any) -> dict[str, Any]:
         """Take one step on a batch, and offer the batch to the sample that is measured."""
-        if self.samples:
+        if self.sample is not None:
             self.sample.offer(batch[0])
         return super().train_step(batch, **options)
 
@@ -251,7 +255,7 @@ class SpeechNet(NeuralNet):
         self.precision, self.verbose = precision, verbose
 
     def _forget_training(self) -> None:
-        self.sample = EpochSample(0, 1)  # the recordings are not to travel with the net
+        self.sample = None  # the recordings are not to travel with the net
         self.callbacks = []
         self.callbacks_: list = []
 

@@ -19,15 +19,6 @@ PROPERTY = settings(deadline=None, max_examples=100)
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Tensors here are tiny: threads would only wait for each other."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
-
-
 def plain(layer, frames):
     """Summarise (n_channels, n_frames) without padding, by torch's own functions."""
     half = len(frames) // 2

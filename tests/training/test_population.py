@@ -69,7 +69,7 @@ def test_layers_are_left_as_they_were():
     fitted = network().fit(X, Y)
     assert not any(module.training for module in fitted.module_.modules())
     assert {layer.momentum for layer in norms(fitted)} == {0.1}
-    assert not fitted.net_.sample.batches, "the recordings do not travel with the net"
+    assert fitted.net_.sample is None, "the recordings do not travel with the net"
 
 
 def test_the_first_epochs_are_judged_as_what_they_are():
