@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval
 from skspeech.preprocessing._power import FLOAT32, MelPower, PowerTransformer
 from skspeech.recordings import RecordingSequence
 
-__all__ = ["MelTransformer", "check_highest", "check_window", "mel_filters"]
+__all__ = ["MelTransformer", "check_highest", "mel_filters"]
 
 
 class MelTransformer(PowerTransformer):
@@ -23,7 +23,6 @@ class MelTransformer(PowerTransformer):
     _parameter_constraints: dict = {
         "sample_rate": [Interval(Real, 0, None, closed="neither")],
         "n_fft": [Interval(Integral, 2, None, closed="left")],
-        "win_length": [Interval(Integral, 1, None, closed="left"), None],
         "hop_length": [Interval(Integral, 1, None, closed="left")],
         "n_mels": [Interval(Integral, 1, None, closed="left")],
         "f_min": [Interval(Real, 0, None, closed="left")],
@@ -33,7 +32,6 @@ class MelTransformer(PowerTransformer):
 
     sample_rate: float
     n_fft: int
-    win_length: int | None
     hop_length: int
     n_mels: int
     f_min: float
@@ -47,10 +45,6 @@ class MelTransformer(PowerTransformer):
                 "Lower f_min, or check the sample rate."
             )
         check_highest(self.f_max, self.sample_rate)
-        check_window(self._win_length(), self.n_fft)
-
-    def _win_length(self) -> int:
-        return self.n_fft if self.win_length is None else self.win_length
 
     def _highest(self) -> float:
         return self.sample_rate / 2 if self.f_max is None else self.f_max
@@ -87,7 +81,7 @@ class MelTransformer(PowerTransformer):
         if n_deaf:
             warnings.warn(
                 f"{n_deaf} of {self.n_mels} mel bands hear nothing: they are narrower than the "
-                f"{self.sample_rate / self.n_fft:g} Hz that a transform of {self.n_fft} points "
+                f"{self.sample_rate / self.n_fft:g} Hz that a window of {self.n_fft} samples "
                 "tells apart. Lower n_mels or raise n_fft.",
                 UserWarning,
                 stacklevel=3,  # scikit-learn wraps transform
@@ -95,7 +89,7 @@ class MelTransformer(PowerTransformer):
         return transformed
 
     def _make_power(self) -> MelPower:
-        return MelPower(self._filters(), self.n_fft, self.hop_length, self._win_length())
+        return MelPower(self._filters(), self.n_fft, self.hop_length)
 
 
 def check_highest(f_max: float | None, sample_rate: float) -> None:
@@ -104,15 +98,6 @@ def check_highest(f_max: float | None, sample_rate: float) -> None:
         raise ValueError(
             f"f_max is {_hertz(f_max)}, above half the sample rate, "
             f"{_hertz(sample_rate / 2)}. Lower f_max, or check the sample rate."
-        )
-
-
-def check_window(win_length: int, n_fft: int) -> None:
-    """Refuse a window that is longer than the Fourier transform."""
-    if win_length > n_fft:
-        raise ValueError(
-            f"win_length is {win_length} samples, but the Fourier transform has "
-            f"{n_fft} points. Lower win_length or raise n_fft."
         )
 
 

@@ -223,17 +223,17 @@ class MelPower:
     Parameters
     ----------
     filters : ndarray of float32, shape (n_mels, 1 + n_fft // 2)
-    n_fft, hop_length, win_length : int
+    n_fft, hop_length : int
     """
 
-    def __init__(self, filters: np.ndarray, n_fft: int, hop_length: int, win_length: int):
+    def __init__(self, filters: np.ndarray, n_fft: int, hop_length: int):
         self.n_mels = len(filters)
         self.bands = _band_blocks(filters)
         self.frames = WindowedFrames(
             n_fft,
             hop_length,
             window="hann",
-            win_length=win_length,
+            win_length=n_fft,
             n_samples=_BLOCK_SINGLES,
             dtype=np.float32,
         )

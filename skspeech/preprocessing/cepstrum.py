@@ -32,9 +32,7 @@ class MFCC(MelTransformer):
     n_mfcc : int, default=40
         Coefficients kept, from the zeroth (the mean loudness) on; at most `n_mels`.
     n_fft : int, default=400
-        Points of the Fourier transform.
-    win_length : int or None, default=None
-        Samples in a window, centred in the transform; at most `n_fft`, which None stands for.
+        Samples in a window and points of its Fourier transform.
     hop_length : int, default=200
         Samples from one frame to the next.
     n_mels : int, default=80
@@ -67,7 +65,6 @@ class MFCC(MelTransformer):
         sample_rate: float = 16000,
         n_mfcc: int = 40,
         n_fft: int = 400,
-        win_length: int | None = None,
         hop_length: int = 200,
         n_mels: int = 80,
         f_min: float = 0.0,
@@ -77,7 +74,6 @@ class MFCC(MelTransformer):
         self.sample_rate = sample_rate
         self.n_mfcc = n_mfcc
         self.n_fft = n_fft
-        self.win_length = win_length
         self.hop_length = hop_length
         self.n_mels = n_mels
         self.f_min = f_min

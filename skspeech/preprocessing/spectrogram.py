@@ -5,7 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skspeech.preprocessing._mel import MelTransformer, check_highest, check_window
+from skspeech.preprocessing._mel import MelTransformer, check_highest
 from skspeech.preprocessing._power import FLOAT32, SCALES, BinPower, PowerTransformer
 
 __all__ = ["LogMelSpectrogram", "LogPowerSpectrogram"]
@@ -26,9 +26,7 @@ class LogMelSpectrogram(MelTransformer):
     sample_rate : float, default=16000
         Samples per second of the waveforms, Hz.
     n_fft : int, default=2048
-        Points of the Fourier transform.
-    win_length : int or None, default=None
-        Samples in a window, centred in the transform; at most `n_fft`, which None stands for.
+        Samples in a window and points of its Fourier transform.
     hop_length : int, default=512
         Samples from one frame to the next.
     n_mels : int, default=128
@@ -62,7 +60,6 @@ class LogMelSpectrogram(MelTransformer):
         *,
         sample_rate: float = 16000,
         n_fft: int = 2048,
-        win_length: int | None = None,
         hop_length: int = 512,
         n_mels: int = 128,
         f_min: float = 0.0,
@@ -72,7 +69,6 @@ class LogMelSpectrogram(MelTransformer):
     ):
         self.sample_rate = sample_rate
         self.n_fft = n_fft
-        self.win_length = win_length
         self.hop_length = hop_length
         self.n_mels = n_mels
         self.f_min = f_min
@@ -158,7 +154,11 @@ class LogPowerSpectrogram(PowerTransformer):
 
     def _validate_params(self) -> None:
         super()._validate_params()
-        check_window(self.win_length, self.n_fft)
+        if self.win_length > self.n_fft:
+            raise ValueError(
+                f"win_length is {self.win_length} samples, but the Fourier transform has "
+                f"{self.n_fft} points. Lower win_length or raise n_fft."
+            )
         check_highest(self.f_max, self.sample_rate)
 
     def _n_bins(self) -> int:
