@@ -26,7 +26,8 @@ class SpeechTags:
         What one ``transform(X)[i]`` is, one of :data:`KINDS`; None for a plain feature vector or no
         ``transform``.
     reads_bags : bool, default=False
-        Whether ``X[i]`` may be a bag: a list or tuple of segments of one recording.
+        Whether ``X[i]`` may be a bag: a list or tuple of segments of one recording. Contours, lists
+        themselves, come in no bag.
     gives_bags : bool, default=False
         Whether ``transform(X)[i]`` is a bag.
     looks_across : bool, default=False
@@ -36,7 +37,7 @@ class SpeechTags:
     Raises
     ------
     ValueError
-        If a kind is not known.
+        If a kind is not known, or contours are to come in bags.
 
     Examples
     --------
@@ -59,6 +60,8 @@ class SpeechTags:
             raise ValueError(
                 f"output_kind must be one of {known} or None, got {self.output_kind!r}."
             )
+        if self.input_kind == "contour" and self.reads_bags:
+            raise ValueError("A contour is a list already: an estimator cannot read bags of them.")
 
 
 def get_speech_tags(estimator: Any) -> SpeechTags:

@@ -43,3 +43,9 @@ def test_survives_pickling():
 def test_every_symbol_needs_a_span(symbols):
     with pytest.raises(ValueError, match="needs as many symbols"):
         Phrase(symbols, SPANS)
+
+
+@pytest.mark.parametrize("symbols", [[1.5, 2.0, 3.0], ["1", "2", "3"], [True, False, True]])
+def test_symbols_are_integers(symbols):
+    with pytest.raises(TypeError, match="The symbols of a Phrase are integers"):
+        Phrase(symbols, SPANS)

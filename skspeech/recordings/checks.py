@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from skspeech.exceptions import RecordingError
+from skspeech.recordings.contour import check_contour
 
 __all__ = ["KINDS", "as_float32", "check_recording", "segments_of"]
 
 #: The axes that one recording of each kind of array may have; time is last for sound, first for
-#: video. The other kinds of :data:`skspeech.tags.KINDS` are no arrays.
+#: video. The other kinds of :data:`skspeech.tags.KINDS` are no arrays: a contour is a list of
+#: phrases (:mod:`skspeech.recordings.contour`), a path is for its reader to check.
 KINDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "waveform": (("sample",),),
     "spectrogram": (("bin", "frame"), ("channel", "bin", "frame")),
@@ -53,28 +55,29 @@ def check_recording(
 
     Parameters
     ----------
-    recording : array-like, or a bag of them
+    recording : array-like or a bag of them, or a contour
         What one ``X[i]`` is; see `kind`.
     kind : str
-        A key of :data:`KINDS`.
+        A key of :data:`KINDS`, or ``"contour"``.
     index : int or None, default=None
         Its place in the collection, for the error.
     reads_bags : bool, default=False
-        Whether a list or tuple of segments may stand for the recording.
+        Whether a list or tuple of segments may stand for the recording; of contours it may not.
     reader : str, default="this step"
         Who reads it, for the error.
 
     Returns
     -------
     ndarray of float32, or list of them for a bag
-        Not a copy where the recording is float32 already; 8-bit video stays 8-bit.
+        Not a copy where the recording is float32 already; 8-bit video stays 8-bit. Of a contour
+        the list of its phrases: each a Phrase as it is, or the tuple of its symbols.
 
     Raises
     ------
     RecordingError
         Of the axes, the type or the values; it names the recording and the mend.
     TypeError
-        If recordings of this kind are no arrays.
+        If recordings of this kind are neither arrays nor contours.
 
     Examples
     --------
@@ -83,6 +86,8 @@ def check_recording(
     >>> check_recording(np.array([0, 1]), kind="waveform").dtype
     dtype('float32')
     """
+    if kind == "contour":
+        return check_contour(recording, index=index, reader=reader)
     if not isinstance(recording, list | tuple):
         return _check_array(recording, kind, index, reader)
     if _begins_with_number(recording):
@@ -126,7 +131,7 @@ def _check_segment(bag: Any, place: int, kind: str, index: int | None, reader: s
 def array_axes(kind: str, reader: str) -> tuple[tuple[str, ...], ...]:
     if kind not in KINDS:
         raise TypeError(
-            f"skspeech.recordings checks no {kind} but arrays ({', '.join(KINDS)}): "
+            f"skspeech.recordings checks no {kind} but contours and arrays ({', '.join(KINDS)}): "
             f"{reader} has to check X itself."
         )
     return KINDS[kind]

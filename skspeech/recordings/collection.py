@@ -16,6 +16,7 @@ from skspeech.recordings.checks import (
     describe,
     segments_of,
 )
+from skspeech.recordings.contour import check_same_symbols
 from skspeech.recordings.sequence import RecordingSequence, object_array
 from skspeech.tags import get_speech_tags
 
@@ -57,14 +58,15 @@ def validate_recordings(estimator: Any, X: Any, *, reset: bool) -> np.ndarray | 
     Returns
     -------
     ndarray of float32, 1-D object array of such, or RecordingSequence
-        Item i is recording i (or its bag). A RecordingSequence checks an item when read.
+        Item i is recording i (or its bag), as :func:`check_recording` returns it. A
+        RecordingSequence checks an item when read. Contours come in an object array, however long.
 
     Raises
     ------
     RecordingError
         Names the recording, what is wrong with it and what to do.
     TypeError, ValueError
-        If the collection itself cannot be read, or the estimator's kind is no array.
+        If the collection itself cannot be read, or the estimator reads paths.
 
     Examples
     --------
@@ -76,9 +78,10 @@ def validate_recordings(estimator: Any, X: Any, *, reset: bool) -> np.ndarray | 
     """
     tags = get_speech_tags(estimator)
     check = _RecordingCheck(tags.input_kind, tags.reads_bags, type(estimator).__name__)
-    array_axes(check.kind, check.reader)
-    if not isinstance(X, RecordingSequence) and _is_table(X):
-        return _validate_table(estimator, X, check, reset)
+    if check.kind != "contour":
+        array_axes(check.kind, check.reader)
+        if not isinstance(X, RecordingSequence) and _is_table(X):
+            return _validate_table(estimator, X, check, reset)
     if reset:
         for name in _FEATURES:
             vars(estimator).pop(name, None)
@@ -203,7 +206,9 @@ def _validate_array(X: np.ndarray, check: _RecordingCheck) -> np.ndarray:
 
 
 def _check_layouts(recordings: np.ndarray, check: _RecordingCheck) -> None:
-    """Refuse spectrograms of different bins or channels in one collection."""
+    """Refuse spectrograms of different bins or channels, or symbols of two types, in one X."""
+    if check.kind == "contour":
+        check_same_symbols(recordings, check.reader)
     if check.kind != "spectrogram":
         return
     first = segments_of(recordings[0])[0].shape[:-1]

@@ -28,6 +28,8 @@ class Phrase(Sequence):
 
     Raises
     ------
+    TypeError
+        If a symbol is no integer.
     ValueError
         If the shapes do not fit.
 
@@ -45,7 +47,7 @@ class Phrase(Sequence):
     __hash__ = None  # type: ignore[assignment]  # arrays can be changed
 
     def __init__(self, symbols: Any, spans: Any):
-        self.symbols = np.asarray(symbols, dtype=np.int64)
+        self.symbols = _as_integers(symbols)
         self.spans = np.asarray(spans, dtype=np.float64).reshape(-1, 2)
         if self.symbols.shape != (len(self.spans),):
             raise ValueError(
@@ -73,3 +75,10 @@ class Phrase(Sequence):
 
     def __repr__(self) -> str:
         return f"Phrase({self.symbols.tolist()}, {self.spans.tolist()})"
+
+
+def _as_integers(symbols: Any) -> np.ndarray:
+    array = np.asarray(symbols)
+    if array.size and array.dtype.kind not in "iu":
+        raise TypeError(f"The symbols of a Phrase are integers, got an array of {array.dtype}.")
+    return array.astype(np.int64, copy=False)

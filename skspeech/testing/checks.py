@@ -24,8 +24,9 @@ from sklearn.exceptions import SkipTestWarning
 from sklearn.utils.estimator_checks import estimator_checks_generator
 from sklearn.utils.metadata_routing import get_routing_for_object
 
-from skspeech.recordings import RecordingSequence, object_array, segments_of
+from skspeech.recordings import RecordingSequence, object_array
 from skspeech.tags import get_speech_tags
+from skspeech.testing.answers import TOLERANCE, arrays_of, assert_alike, assert_identical
 from skspeech.testing.data import (
     bad_files,
     bad_recordings,
@@ -43,9 +44,6 @@ from skspeech.testing.data import (
 __all__ = ["check_speech_estimator", "parametrize_with_checks", "speech_checks"]
 
 Check = Callable[[Any], None]
-
-#: How far a posterior may move with the batch, in float32 on the CPU.
-TOLERANCE = 1e-5
 
 #: The methods that say something of each recording.
 ANSWERS = ("predict", "predict_proba", "transform")
@@ -235,17 +233,6 @@ def _groups(estimator: Any, method: str, groups: Any) -> dict[str, Any]:
     return {"groups": groups} if groups is not None and _takes_groups(estimator, method) else {}
 
 
-def _assert_alike(found: Any, wanted: Any, promise: str) -> None:
-    for answers, others in zip(found, wanted, strict=True):
-        assert len(answers) == len(others), promise
-        for i, (answer, other) in enumerate(zip(answers, others, strict=True)):
-            pairs = zip(segments_of(answer), segments_of(other), strict=True)
-            for part, wanted_part in pairs:
-                assert_allclose(
-                    part, wanted_part, atol=TOLERANCE, rtol=1e-5, err_msg=f"{promise}: X[{i}]"
-                )
-
-
 @_promise
 def check_containers_agree(estimator: Any) -> None:
     """A list, a tuple, an object array and a RecordingSequence of the same are the same."""
@@ -253,7 +240,7 @@ def check_containers_agree(estimator: Any) -> None:
     wanted = _answers(_fresh(estimator).fit(X, y), X)
     for container in (list(X), tuple(X), RecordingSequence(list(X))):
         found = _answers(_fresh(estimator).fit(container, y), container)
-        _assert_alike(found, wanted, f"a {type(container).__name__} answers as an object array")
+        assert_alike(found, wanted, f"a {type(container).__name__} answers as an object array")
 
 
 @_promise
@@ -262,21 +249,21 @@ def check_recordings_are_independent(estimator: Any) -> None:
     X, y = hard_data(estimator)
     fitted = _fresh(estimator).fit(X, y)
     wanted = _answers(fitted, X)
-    _assert_alike(_answers(fitted, X), wanted, "the same question is answered alike twice")
+    assert_alike(_answers(fitted, X), wanted, "the same question is answered alike twice")
     alone = [_answers(fitted, [x]) for x in X]
-    _assert_alike(
+    assert_alike(
         [[answers[k][0] for answers in alone] for k in range(len(wanted))],
         wanted,
         "a recording alone is answered as among others",
     )
     order = np.random.default_rng(0).permutation(len(X))
-    _assert_alike(
+    assert_alike(
         _answers(fitted, X[order]),
         [[answers[i] for i in order] for answers in wanted],
         "the order of the recordings does not matter",
     )
     among = object_array([*X, giant(X, get_speech_tags(estimator).input_kind)])
-    _assert_alike(
+    assert_alike(
         [answers[:-1] for answers in _answers(fitted, among)],
         wanted,
         "padding to a much longer recording does not matter",
@@ -304,7 +291,7 @@ def check_parameters_and_data_unchanged(estimator: Any) -> None:
     for name, value in _parameter_hashes(fitted).items():
         assert value == hashes[name], f"fit keeps the parameter {name}"
     for i, (x, original) in enumerate(zip(X, before, strict=True)):
-        assert_array_equal(contents(x), original, err_msg=f"X[{i}] is not written to")
+        assert_identical(contents(x), original, f"X[{i}] is not written to")
         make_read_only(x)
     _answers(_fresh(estimator).fit(X, y), X)  # read-only recordings do as well
 
@@ -381,8 +368,7 @@ def check_same_seed_same_answer(estimator: Any) -> None:
     first, second = (_answers(_fresh(estimator).fit(X, y), X) for _ in range(2))
     for answers, others in zip(first, second, strict=True):
         for answer, other in zip(answers, others, strict=True):
-            for part, wanted in zip(segments_of(answer), segments_of(other), strict=True):
-                assert_array_equal(part, wanted, err_msg="the same seed gives the same answer")
+            assert_identical(answer, other, "the same seed gives the same answer")
 
 
 @_promise
@@ -395,7 +381,7 @@ def check_copies_answer_alike(estimator: Any) -> None:
     wanted = _answers(fitted, X)
     for module in (pickle, cloudpickle):
         copied = pickle.loads(module.dumps(fitted))
-        _assert_alike(_answers(copied, X), wanted, f"{module.__name__} keeps the answers")
+        assert_alike(_answers(copied, X), wanted, f"{module.__name__} keeps the answers")
     left = [name for name in vars(clone(fitted)) if name.endswith("_")]
     assert not left, f"a clone is unfitted, but has {left}"
 
@@ -407,7 +393,7 @@ def check_short_recordings(estimator: Any) -> None:
     X[0] = shortest(X[0], get_speech_tags(estimator).input_kind)
     for answers in _answers(_fresh(estimator).fit(X, y), X):
         assert len(answers) == len(X), "a recording of one frame is answered, not dropped"
-        for part in segments_of(answers[0]):
+        for part in arrays_of(answers[0]):
             assert np.isfinite(part).all(), "the answer to one frame is finite"
 
 
@@ -480,7 +466,7 @@ def check_bags(estimator: Any) -> None:
     bags = object_array([(list, tuple)[i % 2]([x, X[i - 1]]) for i, x in enumerate(X)])
     fitted = _fresh(estimator).fit(bags, y)
     single = _answers(fitted, X)
-    _assert_alike(
+    assert_alike(
         [
             [answer if not isinstance(answer, list) else answer[0] for answer in answers]
             for answers in _answers(fitted, object_array([[x] for x in X]))
@@ -494,7 +480,7 @@ def check_bags(estimator: Any) -> None:
         for i, answer in enumerate(answers):
             pair = [segments[i], segments[i - 1]]
             if isinstance(answer, list):  # a transformer answers a bag with a bag
-                _assert_alike([answer], [pair], "a bag's segments are transformed")
+                assert_alike([answer], [pair], "a bag's segments are transformed")
             else:
                 promise = f"X[{i}]: a bag's answer is the mean over its segments"
                 assert_allclose(answer, np.mean(pair, axis=0), atol=TOLERANCE, err_msg=promise)
@@ -560,7 +546,7 @@ def check_groups_only_split(estimator: Any) -> None:
     whole = clone(estimator).set_params(validation=None)
     wanted = _answers(_fresh(whole).fit(X, y), X)
     for groups in (names, numbers):
-        _assert_alike(
+        assert_alike(
             _answers(_fresh(whole).fit(X, y, groups=groups), X),
             wanted,
             "where nothing is held out, groups change nothing",
@@ -587,7 +573,7 @@ def check_answers_stay_within_groups(estimator: Any) -> None:
     wanted = _answers(fitted, X, groups)
     looks_across = get_speech_tags(estimator).looks_across
     part = np.flatnonzero(groups == groups[0])[: None if looks_across else 2]
-    _assert_alike(
+    assert_alike(
         _answers(fitted, X[part], groups[part]),
         [[answers[i] for i in part] for answers in wanted],
         "the recordings of other groups do not matter"

@@ -8,6 +8,7 @@ import numpy as np
 
 from skspeech.recordings import KINDS, object_array
 from skspeech.tags import get_speech_tags
+from skspeech.testing.answers import arrays_of
 from skspeech.testing.recordings import make_labels, make_recordings, write_waveform
 
 __all__ = [
@@ -65,12 +66,15 @@ def make_read_only(recording: Any) -> None:
     """Forbid to write to a recording."""
     if isinstance(recording, str):
         Path(recording).chmod(0o444)
-    else:
-        recording.setflags(write=False)
+        return
+    for array in arrays_of(recording):
+        array.setflags(write=False)
 
 
 def shortest(recording: Any, kind: str) -> Any:
-    """Return the first sample or frame of a recording."""
+    """Return the first sample, frame or symbol of a recording."""
+    if kind == "contour":
+        return [recording[0][:1]]
     if kind == "path":
         return write_waveform(Path(recording).with_suffix(".short.wav"), np.ones(1))
     return recording[:1] if kind == "video" else recording[..., :1]
@@ -81,6 +85,8 @@ def giant(recordings: np.ndarray, kind: str) -> Any:
     if kind == "path":
         waveform = giant(make_recordings("waveform"), "waveform")
         return write_waveform(Path(recordings[0]).with_suffix(".giant.wav"), waveform)
+    if kind == "contour":
+        return 9 * max(recordings, key=lambda phrases: sum(map(len, phrases)))
     longest = max(recordings, key=lambda x: x.size)
     return np.concatenate([longest] * 9, axis=0 if kind == "video" else -1)
 
@@ -89,15 +95,9 @@ def bad_recordings(estimator: Any, good: Any) -> dict[str, Any]:
     """Return recordings that cannot be used, by what is wrong with them."""
     tags = get_speech_tags(estimator)
     if tags.input_kind == "path":
-        return {
-            "None": None,
-            "a number": 3,
-            "NaN": np.nan,
-            "an empty string": "",
-            "bytes": good.encode(),
-            "a list": [good],
-            "an array": np.zeros(9),
-        }
+        return _bad_paths(good)
+    if tags.input_kind == "contour":
+        return _bad_contours(good)
     bad: dict[str, Any] = {
         "an empty recording": good[..., :0],
         "wrong axes": np.zeros((1,) * (max(map(len, KINDS[tags.input_kind])) + 1)),
@@ -115,6 +115,45 @@ def bad_recordings(estimator: Any, good: Any) -> dict[str, Any]:
     if not tags.reads_bags:
         bad["a bag"] = [good, good]
     return bad
+
+
+def _bad_paths(good: Any) -> dict[str, Any]:
+    return {
+        "None": None,
+        "a number": 3,
+        "NaN": np.nan,
+        "an empty string": "",
+        "bytes": good.encode(),
+        "a list": [good],
+        "an array": np.zeros(9),
+    }
+
+
+def _bad_contours(good: Any) -> dict[str, Any]:
+    phrases = {
+        "a number": 3,
+        "a string": "abc",
+        "None": None,
+        "two axes": np.ones((2, 2), dtype=int),
+        "a set": {1, 2},
+        "floats": [1.0, 2.0],
+        "NaN": [1, np.nan],
+        "None as a symbol": [1, None],
+        "truth": [True, False],
+        "a list as a symbol": [[1]],
+        "two types": [1, "a"],
+        "another type": ["a"],
+    }
+    return {
+        "None": None,
+        "a number": 3,
+        "a string": "recording.wav",
+        "an array": np.ones(9, dtype=int),
+        "a dictionary": {"a": good},
+        "a lone phrase": good[0],
+        "a bag": [good, good],
+        **{f"{wrong} for a phrase": [*good, phrase] for wrong, phrase in phrases.items()},
+    }
 
 
 def bad_files(estimator: Any, good: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skspeech.recordings import object_array
+from skspeech.recordings import Phrase, object_array
 
 __all__ = ["make_labels", "make_recordings"]
 
@@ -19,8 +19,9 @@ def make_recordings(kind: str, n_recordings: int = 12, *, seed: int = 0) -> np.n
     Parameters
     ----------
     kind : str
-        A key of :data:`skspeech.recordings.KINDS`, or ``"path"``: WAV files at 800 Hz in a
-        temporary folder, which is removed when the returned array is no longer referred to.
+        A key of :data:`skspeech.recordings.KINDS`; ``"contour"``; or ``"path"``: WAV files at
+        800 Hz in a temporary folder, which is removed when the returned array is no longer
+        referred to.
     n_recordings : int, default=12
     seed : int, default=0
 
@@ -41,6 +42,7 @@ def make_recordings(kind: str, n_recordings: int = 12, *, seed: int = 0) -> np.n
         "spectrogram": _spectrogram,
         "pitch": _pitch,
         "video": _video,
+        "contour": _contour,
     }[kind]
     rng = np.random.default_rng(seed)
     return object_array([make(rng, bool(i % 2)) for i in range(n_recordings)])
@@ -79,6 +81,18 @@ def _pitch(rng: np.random.Generator, odd: bool) -> Any:
 def _video(rng: np.random.Generator, odd: bool) -> Any:
     video = rng.integers(0, 128, size=(rng.integers(8, 20), 8, 6))
     return (video + 64 * odd).astype(np.uint8)
+
+
+def _contour(rng: np.random.Generator, odd: bool) -> Any:
+    motif = [1, 1, -2, 1, 1, -2] if odd else [-1, 2, -1, -1, 2, -1]
+    return [_phrase(rng, motif) for _ in range(rng.integers(4, 9))]
+
+
+def _phrase(rng: np.random.Generator, motif: list[int]) -> Phrase:
+    before, after = (rng.choice([-2, -1, 1, 2], rng.integers(0, 5)).tolist() for _ in range(2))
+    symbols = [*before, *motif, *after]
+    levels = np.cumsum(rng.uniform(0.1, 0.4, len(symbols) + 2))  # the beginning of each, and an end
+    return Phrase(symbols, np.column_stack([levels[:-2], levels[2:]]))
 
 
 def _paths(waveforms: np.ndarray) -> np.ndarray:

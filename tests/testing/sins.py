@@ -10,9 +10,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skspeech.exceptions import RecordingError
+from skspeech.mining import ClosedMotifMiner
 from skspeech.preprocessing import AudioLoader, SpeakerScaler
 from skspeech.preprocessing._base import RecordingTransformer
+from skspeech.preprocessing._segments import map_segments
 from skspeech.recordings import (
+    Phrase,
     RecordingSequence,
     object_array,
     segments_of,
@@ -446,3 +449,103 @@ class HidesTheFile(HonestLoader):
             if "audio" in error.problem:
                 raise ValueError("the file is not usable") from error
             raise
+
+
+# Contours
+
+
+class HonestMotifs(ClosedMotifMiner):
+    """Mines what recurs anywhere, and counts every occurrence."""
+
+    def __init__(self):
+        super().__init__(scope="class", occurrences="all")
+
+
+class HonestContour(RecordingTransformer):
+    """A phrase a recording: a symbol a frame, of 10 ms."""
+
+    _parameter_constraints = {}
+    _input_kind = "pitch"
+    _output_kind = "contour"
+
+    def transform(self, X):
+        recordings = self._validated(X, reset=False)
+        return map_segments(recordings, self._transform_batch, bags=True)
+
+    def _transform_batch(self, recordings):
+        return [[self._phrase(recording)] for recording in recordings]
+
+    def _phrase(self, pitch, shift=0.0):
+        begins = 0.01 * np.arange(len(pitch)) + shift
+        return Phrase((pitch > 150).astype(int), np.column_stack([begins, begins + 0.02]))
+
+
+class WritesIntoThePhrases(HonestMotifs):
+    def fit(self, X, y=None):
+        super().fit(X, y)
+        for contour in X:
+            contour[0].spans[:] += 1
+        return self
+
+
+class NeedsTwoSymbols(HonestMotifs):
+    def _occurrences(self, X):
+        for contour, occurrences in zip(X, super()._occurrences(X), strict=True):
+            if sum(map(len, contour)) < 2:
+                raise RecordingError("is too short", "Lengthen it.")
+            yield occurrences
+
+
+class RoundsSymbols(HonestMotifs):
+    def fit(self, X, y=None):
+        return super().fit(self._rounded(X), y)
+
+    def transform(self, X):
+        return super().transform(self._rounded(X))
+
+    def _rounded(self, X):
+        return object_array([self._rounded_contour(contour) for contour in X])
+
+    def _rounded_contour(self, contour):
+        if not isinstance(contour, list):
+            return contour
+        return [
+            [int(symbol) if isinstance(symbol, float) else symbol for symbol in phrase]
+            if isinstance(phrase, list)
+            else phrase
+            for phrase in contour
+        ]
+
+
+class TakesALoneContour(HonestMotifs):
+    def fit(self, X, y=None):
+        return super().fit(_in_a_list(X), y if _in_a_list(X) is X else None)
+
+    def transform(self, X):
+        return super().transform(_in_a_list(X))
+
+
+def _in_a_list(X):
+    return [X] if isinstance(X, list) and X and isinstance(X[0], Phrase) else X
+
+
+class TimesFromTheFirstRecording(HonestContour):
+    def _transform_batch(self, recordings):
+        first = 1e-3 * len(recordings[0])
+        return [[self._phrase(recording, first)] for recording in recordings]
+
+
+class DropsThePhraseOfAGiant(HonestContour):
+    def _transform_batch(self, recordings):
+        longest = max(map(len, recordings))
+        return [
+            [self._phrase(recording)] if 4 * len(recording) > longest else []
+            for recording in recordings
+        ]
+
+
+class RollsDiceOnTimes(HonestContour):
+    def _transform_batch(self, recordings):
+        return [
+            [self._phrase(recording, np.random.default_rng().random())] for recording in recordings
+        ]

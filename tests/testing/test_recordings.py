@@ -41,6 +41,30 @@ def test_odd_and_even_differ(kind):
     assert levels[1::2].min() > levels[0::2].max()
 
 
+def test_odd_and_even_contours_hold_other_motifs():
+    for i, contour in enumerate(make_recordings("contour")):
+        motif = [1, 1, -2, 1, 1, -2] if i % 2 else [-1, 2, -1, -1, 2, -1]
+        places = [range(len(phrase) - 5) for phrase in contour]
+        held = [
+            any(list(phrase[k : k + 6]) == motif for k in starts)
+            for phrase, starts in zip(contour, places, strict=True)
+        ]
+        assert all(held)
+
+
+def test_contours_are_readable_ragged_and_decided_by_the_seed():
+    contours = make_recordings("contour")
+    assert contours.shape == (12,)
+    for contour in contours:
+        assert check_recording(contour, kind="contour") == contour
+        for phrase in contour:
+            assert (np.diff(phrase.spans, axis=1) > 0).all()
+            assert (phrase.spans[1:, 0] < phrase.spans[:-1, 1]).all(), "neighbours overlap"
+    assert len({len(contour) for contour in contours}) > 1
+    assert make_recordings("contour", 3).tolist() == contours[:3].tolist()
+    assert make_recordings("contour", 3, seed=1).tolist() != contours[:3].tolist()
+
+
 def test_odd_and_even_waveforms_have_other_tones():
     turns = [
         np.diff(np.sign(waveform)).astype(bool).mean() for waveform in make_recordings("waveform")
