@@ -3,6 +3,7 @@
 __all__ = [
     "AudioWarning",
     "MissingExtraError",
+    "MotifWarning",
     "PluginWarning",
     "RecordingError",
     "SpeakerWarning",
@@ -41,6 +42,56 @@ class MissingExtraError(ImportError):
         return (
             f"{self.caller} needs {self.module}. Install it: pip install 'skspeech[{self.extra}]'"
         )
+
+
+class MotifWarning(UserWarning):
+    """A recording has no motif, and its loudest part stands for it."""
+
+
+class PatternExplosionError(ValueError):
+    """There are more closed patterns than were asked for at most.
+
+    Parameters
+    ----------
+    patterns : list of (tuple, int)
+        As many patterns as were allowed, with their supports, longest first, then lexicographic.
+    max_patterns : int
+        How many were allowed.
+    n_patterns : int or None, default=None
+        How many there are, where the search went on to the end.
+
+    Examples
+    --------
+    >>> from skspeech.exceptions import PatternExplosionError
+    >>> from skspeech.mining import closed_sequences
+    >>> try:
+    ...     closed_sequences(["abcd", "dcba"], 2, max_patterns=3)
+    ... except PatternExplosionError as error:
+    ...     error.patterns
+    [(('a',), 2), (('b',), 2), (('c',), 2)]
+    """
+
+    def __init__(
+        self,
+        patterns: list[tuple[tuple, int]],
+        max_patterns: int,
+        n_patterns: int | None = None,
+    ):
+        super().__init__(patterns, max_patterns, n_patterns)
+        self.patterns, self.max_patterns, self.n_patterns = patterns, max_patterns, n_patterns
+
+    def __str__(self) -> str:
+        limit = self.max_patterns
+        found = f"more than {limit:,}" if self.n_patterns is None else f"{self.n_patterns:,}"
+        return (
+            f"There are {found} closed patterns (max_patterns={limit}). Raise min_support, bound "
+            "them by max_length or max_gap, or raise max_patterns. "
+            f"The first {limit:,} are in this error's `patterns`."
+        )
+
+    def __repr__(self) -> str:
+        # Without the patterns: they may be many.
+        return f"{type(self).__name__}({str(self)!r})"
 
 
 class PluginWarning(UserWarning):
