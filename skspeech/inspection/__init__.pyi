@@ -4,15 +4,19 @@ from .activations import (
     recurrent_activations,
 )
 from .confusion import plot_confusion_matrix
+from .contour import ContourDisplay, plot_contour, plot_motifs
 from .history import HistoryDisplay, plot_history
 from .spectrogram import SpectrogramDisplay, plot_spectrogram
 
 __all__ = [
+    "ContourDisplay",
     "HistoryDisplay",
     "RecurrentActivationsDisplay",
     "SpectrogramDisplay",
     "plot_confusion_matrix",
+    "plot_contour",
     "plot_history",
+    "plot_motifs",
     "plot_recurrent_activations",
     "plot_spectrogram",
     "recurrent_activations",

@@ -9,12 +9,16 @@ from skspeech.exceptions import MissingExtraError
 from skspeech.inspection import (
     RecurrentActivationsDisplay,
     plot_confusion_matrix,
+    plot_contour,
     plot_history,
+    plot_motifs,
     plot_spectrogram,
 )
 from skspeech.inspection._extras import axes_or_new, check_extra
 
 CALLS = {
+    "ContourDisplay.plot": lambda: plot_contour(None, [220.0], None),
+    "ContourDisplay.from_estimator": lambda: plot_motifs(None, None),
     "plot_confusion_matrix": lambda: plot_confusion_matrix([0], [0]),
     "HistoryDisplay.plot": lambda: plot_history([{"epoch": 1, "train_loss": 1.0}]),
     "RecurrentActivationsDisplay.plot": lambda: RecurrentActivationsDisplay(Bunch()).plot(),
