@@ -4,6 +4,7 @@ from .fsdd import fetch_fsdd
 from .iemocap import load_iemocap
 from .japanese_vowels import load_japanese_vowels
 from .ravdess import fetch_ravdess
+from .singing import make_singing
 from .voice_prompts import load_voice_prompts
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "load_japanese_vowels",
     "load_voice_prompts",
     "make_emotional_speech",
+    "make_singing",
 ]

@@ -11,17 +11,22 @@ from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
-from scipy.signal import lfilter, sosfilt
+from scipy.signal import lfilter
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, validate_params
 
 from skspeech.datasets._files import read_descr
+from skspeech.datasets._voice import (
+    BLOCK_SECONDS,
+    SONORANTS,
+    VOWEL_FORMANTS,
+    Seed,
+    all_formants,
+    glottal_pulses,
+    resonate,
+    trajectory,
+)
 from skspeech.recordings import object_array
-
-BLOCK_SECONDS = 0.01
-"""From one posture of the vocal tract to the next."""
-RINGING_SECONDS = 0.04
-"""How long a resonator is heard after its block: the narrowest has fallen by 76 dB."""
 
 
 class _Segment(NamedTuple):
@@ -53,28 +58,11 @@ def _stop(f1: float, f2: float, f3: float, centre: float) -> tuple[_Segment, ...
     )
 
 
-# Peterson and Barney (1952), table II: means over 33 men.
-VOWELS = {
-    "i": _vowel(270, 2290, 3010),
-    "ɪ": _vowel(390, 1990, 2550),  # noqa: RUF001 - the phonetic alphabet's letter
-    "ɛ": _vowel(530, 1840, 2480),
-    "æ": _vowel(660, 1720, 2410),
-    "ɑ": _vowel(730, 1090, 2440),  # noqa: RUF001
-    "ɔ": _vowel(570, 840, 2410),
-    "ʊ": _vowel(440, 1020, 2240),
-    "u": _vowel(300, 870, 2240),
-    "ʌ": _vowel(640, 1190, 2390),
-    "ɝ": _vowel(490, 1350, 1690),
-}
+VOWELS = {vowel: _vowel(*formants) for vowel, formants in VOWEL_FORMANTS.items()}
 
 # Formants after Klatt (1980); amplitudes and durations are our choice.
 CONSONANTS = {
-    "m": _sonorant(480, 1270, 2130, 0.35),
-    "n": _sonorant(480, 1340, 2470, 0.35),
-    "l": _sonorant(310, 1050, 2880, 0.5),
-    "ɹ": _sonorant(310, 1060, 1380, 0.5),
-    "w": _sonorant(290, 610, 2150, 0.5),
-    "j": _sonorant(260, 2070, 3020, 0.5),
+    **{consonant: _sonorant(*formants) for consonant, formants in SONORANTS.items()},
     "p": _stop(400, 1100, 2150, 900.0),
     "t": _stop(400, 1600, 2600, 4500.0),
     "k": _stop(300, 1990, 2850, 2200.0),
@@ -93,10 +81,6 @@ SCHWA = (500.0, 1500.0, 2500.0)
 SILENCE = _Segment(0.15, SCHWA)
 CODAS = ("m", "n", "l", "s")
 _PHONES = {**VOWELS, **CONSONANTS, " ": (SILENCE,)}
-
-# Above the third: no phone moves them. Bandwidths rise with frequency as in Klatt (1980).
-UPPER_FORMANTS = (3500.0, 4500.0, 5500.0, 6500.0)
-BANDWIDTHS = (70.0, 100.0, 150.0, 200.0, 250.0, 300.0, 350.0)
 
 
 class _Style(NamedTuple):
@@ -265,7 +249,7 @@ def make_emotional_speech(
     """
     names = _check_emotions(emotions)
     shortest, longest = _check_duration(duration)
-    seed = _Seed.draw(random_state)
+    seed = Seed.draw(random_state)
     speakers = [_draw_speaker(seed.rng(0, i), low=i % 2 == 0) for i in range(n_speakers)]
     sentences = [_draw_sentence(seed.rng(1, j), shortest, longest) for j in range(n_utterances)]
     keys = [
@@ -320,22 +304,6 @@ def _check_duration(duration: tuple[float, float]) -> tuple[float, float]:
     return shortest, longest
 
 
-class _Seed(NamedTuple):
-    """A stream of random numbers for every speaker, sentence and utterance, by its key."""
-
-    entropy: int
-
-    @classmethod
-    def draw(cls, random_state: int | np.random.RandomState | None) -> "_Seed":
-        if isinstance(random_state, np.random.RandomState):
-            random_state = int(random_state.randint(np.iinfo(np.int32).max))
-        # SeedSequence takes None for the system's entropy and leaves the global state alone
-        return cls(np.random.SeedSequence(random_state).entropy)  # type: ignore[arg-type]
-
-    def rng(self, *key: int) -> np.random.Generator:
-        return np.random.default_rng(np.random.SeedSequence(self.entropy, spawn_key=key))
-
-
 def _draw_speaker(rng: np.random.Generator, low: bool) -> _Speaker:
     return _Speaker(
         pitch=(115.0 if low else 205.0) * 2 ** rng.normal(0.0, 0.12),
@@ -381,11 +349,18 @@ def _speak(
     n_samples = round(seconds * sample_rate)
     tracks = _plan(rng, sentence, speaker, style, n_samples, sample_rate)
     voicing, aspiration, frication = tracks.sources
-    pulses, flow = _glottal_pulses(rng, tracks.f0, style, sample_rate)
+    pulses, flow = glottal_pulses(
+        rng,
+        tracks.f0,
+        sample_rate,
+        open_quotient=style.open_quotient,
+        tilt=style.tilt,
+        jitter=style.jitter,
+    )
     noise = rng.standard_normal((2, n_samples))
     # the breath is modulated by the glottis: noise flows while it is open
     breath = noise[0] * (voicing * style.breathiness * (0.3 + flow) + aspiration)
-    signal = _resonate(voicing * pulses + breath, tracks.formants, sample_rate)
+    signal = resonate(voicing * pulses + breath, tracks.formants, sample_rate)
     signal /= np.sqrt(np.mean(signal**2)) + 1e-12
     signal += _fricate(noise[1], tracks.fricatives, speaker, sample_rate) * frication
     return _record(rng, signal, style)
@@ -413,10 +388,10 @@ def _plan(
     samples = np.arange(n_samples)
     aims = np.array([segment.formants for segment in segments])
     aims[is_vowel] = SCHWA + style.precision * (aims[is_vowel] - SCHWA)
-    formants = _glide(block_times, starts, ends, aims, 0.3 * (ends - starts))
+    formants = trajectory(block_times, starts, ends, aims, 0.3 * (ends - starts))
     amplitudes = np.array([(s.voicing, s.aspiration, s.frication) for s in segments])
     ramps = np.minimum(0.008 * sample_rate, 0.4 * (ends - starts))
-    sources = _glide(samples, starts, ends, amplitudes, ramps).T
+    sources = trajectory(samples, starts, ends, amplitudes, ramps).T
 
     centres = ((starts + ends) / 2)[is_vowel]
     semitones = _melody(rng, block_times, centres, sentence.accents, style, sample_rate)
@@ -426,7 +401,7 @@ def _plan(
         for start, end, segment in zip(starts, ends, segments, strict=True)
         if segment.frication
     ]
-    return _Tracks(f0, sources, _all_formants(formants, speaker, sample_rate), fricatives)
+    return _Tracks(f0, sources, all_formants(formants, speaker.tract, sample_rate), fricatives)
 
 
 def _segments(sentence: _Sentence) -> tuple[list[_Segment], np.ndarray]:
@@ -438,15 +413,6 @@ def _segments(sentence: _Sentence) -> tuple[list[_Segment], np.ndarray]:
         is_vowel.extend([phone in VOWELS] * len(_PHONES[phone]))
     segments.append(SILENCE._replace(seconds=0.08))
     return segments, np.array([*is_vowel, False])
-
-
-def _glide(
-    times: np.ndarray, starts: np.ndarray, ends: np.ndarray, values: np.ndarray, ramps: np.ndarray
-) -> np.ndarray:
-    """Hold each row of `values` within its segment and move linearly between segments."""
-    knots = np.column_stack([starts + ramps, ends - ramps]).ravel()
-    held = np.repeat(values, 2, axis=0)
-    return np.column_stack([np.interp(times, knots, column) for column in held.T])
 
 
 def _melody(
@@ -467,65 +433,6 @@ def _melody(
     rate = rng.uniform(5.0, 8.0)  # Hz
     tremor = np.sin(2 * np.pi * (rate * times / sample_rate + rng.random()))
     return style.pitch + style.pitch_range * (declination + bumps + ending) + style.tremor * tremor
-
-
-def _all_formants(formants: np.ndarray, speaker: _Speaker, sample_rate: int) -> np.ndarray:
-    """Add the formants that stand still, scale by the vocal tract, keep what the rate can hold."""
-    upper = np.broadcast_to(UPPER_FORMANTS, (len(formants), len(UPPER_FORMANTS)))
-    scaled = speaker.tract * np.column_stack([formants, upper])
-    return scaled[:, scaled.max(axis=0) < 0.48 * sample_rate]
-
-
-def _glottal_pulses(
-    rng: np.random.Generator, f0: np.ndarray, style: _Style, sample_rate: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the derivative of the glottal flow, of unit power, and the flow, in [0, 1]."""
-    cycles = np.cumsum(f0 / sample_rate)
-    n_cycles = int(cycles[-1]) + 2
-    jitter = 1.0 + style.jitter * np.clip(rng.standard_normal(n_cycles), -3, 3)
-    cycles = np.cumsum(f0 / sample_rate * jitter[cycles.astype(int)])
-    number = cycles.astype(int)
-    phase = cycles - number
-    # Rosenberg's pulse of type C: a raised cosine opens the glottis, a quarter cosine closes it
-    opening, closed = 0.65 * style.open_quotient, style.open_quotient
-    rise = 0.5 - 0.5 * np.cos(np.pi * np.minimum(phase / opening, 1.0))
-    fall = np.cos(0.5 * np.pi * np.clip((phase - opening) / (closed - opening), 0.0, 1.0))
-    shimmer = 1.0 + 4.0 * style.jitter * np.clip(rng.standard_normal(2 * n_cycles), -3, 3)
-    flow = rise * fall
-    pulses = np.diff(flow * shimmer[number], prepend=0.0)
-    # one pole that loses style.tilt dB at 3 kHz (Klatt's TL)
-    corner = 3000.0 / np.sqrt(10 ** (style.tilt / 10) - 1)
-    pole = np.exp(-2 * np.pi * corner / sample_rate)
-    pulses = lfilter([1 - pole], [1, -pole], pulses)
-    return pulses / np.sqrt(np.mean(pulses**2)), flow
-
-
-def _resonate(source: np.ndarray, formants: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Pass `source` through a cascade of resonators that move from block to block.
-
-    Each block is windowed, filtered on its own and added to its neighbours: one filter fades into
-    the next. Changing the coefficients of a running filter would click.
-    """
-    n_blocks, n_formants = formants.shape
-    radius = np.exp(-np.pi * np.array(BANDWIDTHS[:n_formants]) / sample_rate)
-    sections = np.zeros((n_blocks, n_formants, 6))
-    sections[..., 3] = 1.0
-    sections[..., 4] = -2 * radius * np.cos(2 * np.pi * formants / sample_rate)
-    sections[..., 5] = radius**2
-    sections[..., 0] = sections[..., 3:].sum(axis=-1)  # unit gain at 0 Hz
-    block = round(BLOCK_SECONDS * sample_rate)
-    window = np.sin(np.pi * (np.arange(2 * block) + 0.5) / (2 * block)) ** 2
-    tail = round(RINGING_SECONDS * sample_rate)
-    # Block i is centred on sample (i + 1/2) * block. Half a window hangs over at both ends, where
-    # the utterance is silent.
-    padded = np.pad(source, (block // 2, 2 * block + tail))
-    output = np.zeros(len(padded) + tail)
-    excitation = np.zeros(2 * block + tail)
-    for i, section in enumerate(sections):
-        start = i * block
-        excitation[: 2 * block] = window * padded[start : start + 2 * block]
-        output[start : start + len(excitation)] += sosfilt(section, excitation)
-    return output[block // 2 : block // 2 + len(source)]
 
 
 def _fricate(

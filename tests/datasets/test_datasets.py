@@ -25,6 +25,7 @@ def test_unknown_name_raises():
         ("from skspeech.datasets import fetch_emodb", {"librosa", "pooch", "soundfile", "torch"}),
         ("from skspeech.datasets import load_iemocap", {"librosa", "soundfile", "torch"}),
         ("from skspeech.datasets import make_emotional_speech", {"librosa", "soundfile", "torch"}),
+        ("from skspeech.datasets import make_singing", {"librosa", "soundfile", "torch"}),
     ],
 )
 def test_import_loads_no_more_than_it_needs(code, unwanted):
@@ -52,6 +53,7 @@ def test_functions_have_runnable_examples(name):
         "iemocap",
         "japanese_vowels",
         "ravdess",
+        "singing",
         "voice_prompts",
     ],
 )
