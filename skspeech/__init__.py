@@ -23,6 +23,7 @@ _load_room, __dir__, __all__ = _lazy.attach(
         "inspection",
         "layers",
         "metrics",
+        "mining",
         "model_selection",
         "models",
         "persistence",

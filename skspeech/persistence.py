@@ -223,6 +223,21 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     return archive.read(infos[0])
 
 
+def _check_no_cache(parameters: dict[str, Any], key: str) -> None:
+    """Refuse to write where an estimator keeps what it computed: a folder of pickles."""
+    if parameters.get("memory") is not None:
+        raise TypeError(
+            f"{_joined(key, 'memory')} is a cache of this machine. Set it to None first: "
+            "what is fitted stays as it is."
+        )
+
+
+def _refuse_cache(node: dict[str, Any]) -> None:
+    """Refuse a file that names a cache: the estimator would read pickles from there."""
+    if node["parameters"].get("memory") is not None:
+        raise ValueError(f"it gives its {node['class']} a cache.")
+
+
 def _own_classes() -> dict[str, Any]:
     """Return the entry points of our own estimators; a plugin's are not trusted by their name."""
     points = distribution("skspeech").entry_points
@@ -252,10 +267,12 @@ class _Writer:
             )
         if fitted:
             check_is_fitted(estimator)
+        parameters = estimator.get_params(deep=False)
+        _check_no_cache(parameters, key)
         node = {
             "class": cls.__name__,
             "distribution": "skspeech",
-            "parameters": self._all(estimator.get_params(deep=False), key),
+            "parameters": self._all(parameters, key),
             "state": self._all(_state(estimator, key), key),
         }
         if hasattr(estimator, "net_"):
@@ -269,11 +286,8 @@ class _Writer:
             step_key = _joined(key, name)
             plain = step is None or step == "passthrough"
             steps.append([name, step if plain else self.estimator(step, step_key, fitted=fitted)])
-        if parameters.pop("memory") is not None:  # a folder of pickles
-            raise TypeError(
-                f"{_joined(key, 'memory')} is a cache of this machine. Set it to None first: "
-                "the fitted steps stay as they are."
-            )
+        _check_no_cache(parameters, key)
+        del parameters["memory"]
         return {**_PIPELINE, "steps": steps, "parameters": self._all(parameters, key)}
 
     def _all(self, values: dict[str, Any], key: str) -> dict[str, Any]:
@@ -361,8 +375,7 @@ class _Reader:
                 (name, self.estimator(step) if isinstance(step, dict) else step)
                 for name, step in node["steps"]
             ]
-            if "memory" in node["parameters"]:  # fit would read pickles from there
-                raise ValueError("it gives its Pipeline a cache.")
+            _refuse_cache(node)
             return Pipeline(steps, **self._all(node["parameters"]))
         point = _own_classes().get(node["class"])
         if point is None or node["distribution"] != "skspeech":
@@ -370,6 +383,7 @@ class _Reader:
                 f"it holds a {node['class']!r} of {node['distribution']!r}, which is none of the "
                 f"estimators of skspeech {version('skspeech')}."
             )
+        _refuse_cache(node)
         estimator = point.load()(**self._all(node["parameters"]))
         estimator._validate_params()
         state = self._all(node["state"])

@@ -3,7 +3,12 @@ import pickle
 
 import pytest
 
-from skspeech.exceptions import MissingExtraError, PluginWarning, RecordingError
+from skspeech.exceptions import (
+    MissingExtraError,
+    PatternExplosionError,
+    PluginWarning,
+    RecordingError,
+)
 
 
 def test_message_names_recording_problem_and_mend():
@@ -42,7 +47,21 @@ def test_missing_extra_says_what_to_install():
     )
 
 
+@pytest.mark.parametrize(
+    ("n_patterns", "found"),
+    [(None, "more than 1,000"), (2345, "2,345")],
+    ids=["stopped", "counted"],
+)
+def test_an_explosion_says_what_to_do_and_keeps_what_was_found(n_patterns, found):
+    patterns = [((1, 2), 3)] * 1000
+    error = pickle.loads(pickle.dumps(PatternExplosionError(patterns, 1000, n_patterns)))
+    assert error.patterns == patterns
+    assert str(error).startswith(f"There are {found} closed patterns (max_patterns=1000). Raise")
+    assert len(repr(error)) < 300
+
+
 def test_families():
     assert issubclass(MissingExtraError, ImportError)
     assert issubclass(RecordingError, ValueError)
+    assert issubclass(PatternExplosionError, ValueError)
     assert issubclass(PluginWarning, UserWarning)

@@ -13,6 +13,7 @@ from skspeech.metrics import (
     SCORERS,
     auc_one_vs_rest,
     confusion_percent,
+    motif_recovery,
     unweighted_accuracy,
     weighted_accuracy,
 )
@@ -104,3 +105,52 @@ def test_confusion_knows_of_answers_that_are_no_labels():
 def test_numbers_are_not_compared_with_texts():
     with pytest.raises(ValueError, match="Mix of label input types"):
         unweighted_accuracy([1, 2], ["1", "2"])
+
+
+OCCURRENCES = [("recording", int), ("motif", int), ("start", float), ("end", float)]
+
+
+@pytest.fixture
+def planted():
+    """Four occurrences of one motif, 4 s each."""
+    return np.array([(0, 7, 10 * k, 10 * k + 4) for k in range(4)], dtype=OCCURRENCES)
+
+
+def moved(occurrences, **fields):
+    changed = occurrences.copy()
+    for name, by in fields.items():
+        changed[name] += by
+    return changed
+
+
+def test_what_is_planted_recovers_itself(planted):
+    assert motif_recovery(planted, planted) == (1, 1)
+
+
+def test_a_motif_has_to_be_found_again(planted):
+    assert motif_recovery(planted, planted[:3]) == (0.75, 1)
+    assert motif_recovery(planted, planted[:2]) == (0, 1)
+    assert motif_recovery(planted, planted[:2], min_occurrences=2) == (0.5, 1)
+    different = moved(planted, motif=np.arange(4))
+    assert motif_recovery(planted, different) == (0, 1)
+    assert motif_recovery(different, planted) == (0, 1)
+
+
+def test_half_of_each_counts(planted):
+    assert motif_recovery(planted, moved(planted, start=2, end=2)) == (1, 1)
+    assert motif_recovery(planted, moved(planted, start=2.1, end=2.1)) == (0, 0)
+    assert motif_recovery(planted, moved(planted, end=4.1)) == (1, 0)
+    assert motif_recovery(planted, moved(planted, end=-2.1)) == (0, 1)
+
+
+def test_only_the_same_recording_counts(planted):
+    assert motif_recovery(planted, moved(planted, recording=1)) == (0, 0)
+
+
+def test_motifs_are_numbered_as_they_like(planted):
+    assert motif_recovery(planted, moved(planted, motif=100_000_000)) == (1, 1)
+
+
+def test_nothing_planted_or_located(planted):
+    assert motif_recovery(planted, planted[:0]) == (0, pytest.approx(np.nan, nan_ok=True))
+    assert motif_recovery(planted[:0], planted) == (pytest.approx(np.nan, nan_ok=True), 0)

@@ -5,7 +5,6 @@ that were all. A label that was given to the whole recording may not belong to i
 file that is found not to be whole is an error here.
 """
 
-import math
 import os
 import re
 import stat
@@ -16,6 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from skspeech.exceptions import RecordingError
+from skspeech.preprocessing._resampling import resample
 
 __all__ = ["read_waveform"]
 
@@ -281,17 +281,9 @@ def _ends_as_ogg(stream: BinaryIO, size: int) -> bool:
 
 
 def _resample(waveform: np.ndarray, file_rate: int, sample_rate: float) -> np.ndarray:
-    if file_rate == sample_rate:
-        return waveform
     if max(file_rate / sample_rate, sample_rate / file_rate) > _MAX_RATE_RATIO:
         raise RecordingError(
             f"claims a sample rate of {file_rate:,} Hz where {sample_rate:,} Hz are asked for",
             _REPAIR,
         )
-    import soxr
-
-    resampled = soxr.resample(waveform, file_rate, sample_rate)  # in its quality HQ, its default
-    # soxr rounds; librosa's length does not get shorter than the recording, or empty
-    padded = np.zeros(math.ceil(len(waveform) * sample_rate / file_rate), dtype=np.float32)
-    padded[: len(resampled)] = resampled[: len(padded)]
-    return padded
+    return resample(waveform, file_rate, sample_rate)

@@ -5,9 +5,17 @@ blobs; the instances are as small as that allows. Nothing else is changed from t
 ``batch_frames``: all of a table of a few columns would be one batch, and an epoch one step.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["INSTANCES", "small_instance"]
+
+
+class Part(NamedTuple):
+    """An estimator that is a parameter of another: its name and its parameters."""
+
+    name: str
+    parameters: dict[str, Any]
+
 
 _SMALL_NETWORK = {
     "n_maps": (8, 8),
@@ -34,6 +42,8 @@ INSTANCES: dict[str, dict[str, Any]] = {
     "AudioLoader": {"sample_rate": 800},
     "CNNLSTM1DClassifier": _SMALL_NETWORK,
     "CNNLSTM2DClassifier": _SMALL_NETWORK,
+    "ClosedMotifMiner": {},
+    "ContourApproximator": {"n_levels": 6},
     "Deltas": {"width": 3, "order": 1},
     "FixedDuration": {"duration": 0.01, "sample_rate": 800},
     "FixedLengthCRNNClassifier": _SMALL_CRNN,
@@ -55,6 +65,36 @@ INSTANCES: dict[str, dict[str, Any]] = {
         "lr": 2e-2,
         "random_state": 0,
     },
+    "MotifExtractor": {
+        "sample_rate": 2000,
+        "pitch": Part(
+            "SaliencePitch",
+            {"sample_rate": 2000, "win_length": 64, "hop_length": 8, "min_duration": 0.001},
+        ),
+        # steps of a cent or two, which the noise on a tone makes
+        "contour": Part(
+            "ContourApproximator",
+            {
+                "sample_rate": 2000,
+                "hop_length": 8,
+                "method": "segments",
+                "margin": 1.0,
+                "interval_borders": (5,),
+            },
+        ),
+        "miner": Part("ClosedMotifMiner", {"min_support": 1, "min_length": 1}),
+        "spectrogram": Part(
+            "LogMelSpectrogram", {"sample_rate": 1000, "n_fft": 32, "hop_length": 8, "n_mels": 4}
+        ),
+    },
+    "PyinPitch": {
+        "sample_rate": 800,
+        "frame_length": 20,
+        "hop_length": 8,
+        "f_min": 100.0,
+        "f_max": 200.0,
+    },
+    "SaliencePitch": {"sample_rate": 800, "win_length": 32, "hop_length": 8},
     "SpeakerScaler": {"without_groups": "recording"},
     "SpectrogramScaler": {},
     "VariableLengthCRNNClassifier": _SMALL_CRNN,
@@ -84,7 +124,14 @@ def small_instance(name: str) -> Any:
     >>> small_instance("FixedDuration")
     FixedDuration(duration=0.01, sample_rate=800)
     """
+    return _built(Part(name, INSTANCES[name]))
+
+
+def _built(part: Part) -> Any:
     from skspeech.plugins import load
 
-    parameters = INSTANCES[name]
-    return load(name, distribution="skspeech")(**parameters)
+    parameters = {
+        key: _built(value) if isinstance(value, Part) else value
+        for key, value in part.parameters.items()
+    }
+    return load(part.name, distribution="skspeech")(**parameters)

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.utils import check_random_state
 
 __all__ = ["own_random_state", "seeded"]
@@ -39,6 +38,8 @@ def seeded(seed: int, device: str) -> Iterator[None]:
     ...     print(bool(torch.rand(1) == first))
     True
     """
+    import torch  # here: own_random_state serves transformers too, which need no torch
+
     # torch.manual_seed would also reseed every GPU, which fork_rng then would not restore
     kind = torch.device(device).type
     accelerated = kind != "cpu"

@@ -1,0 +1,101 @@
+"""The parts of a MotifExtractor: built, matched with each other, and asked through a cache."""
+
+from typing import Any, NamedTuple
+
+from sklearn.base import clone
+from sklearn.utils.validation import check_memory
+
+__all__ = ["Parts", "ask", "build_parts", "fit_contour"]
+
+# Of the paper (section 2.2): the hop of the pitch, at its sample rate.
+_HOP_LENGTH, _SAMPLE_RATE = 256, 44100
+
+
+class Parts(NamedTuple):
+    """The four parts, unfitted and nobody else's."""
+
+    pitch: Any
+    contour: Any
+    miner: Any
+    spectrogram: Any
+
+
+def build_parts(extractor: Any) -> Parts:
+    """Return clones of an extractor's parts, or the paper's where it has None.
+
+    Raises
+    ------
+    ValueError
+        If a part says another sample rate or hop than the one before it.
+    """
+    pitch = _pitch(extractor)
+    contour = _contour(extractor, pitch)
+    return Parts(pitch, contour, _miner(extractor), _spectrogram(extractor))
+
+
+def _pitch(extractor: Any) -> Any:
+    from skspeech.preprocessing.pitch import SaliencePitch
+
+    rate = extractor.sample_rate
+    if extractor.pitch is None:
+        hop_length = max(1, round(_HOP_LENGTH * rate / _SAMPLE_RATE))
+        return SaliencePitch(sample_rate=rate, hop_length=hop_length)
+    _check_agree("pitch", extractor.pitch, "MotifExtractor", extractor, "sample_rate")
+    return clone(extractor.pitch)
+
+
+def _contour(extractor: Any, pitch: Any) -> Any:
+    from skspeech.preprocessing.contour import ContourApproximator
+
+    if extractor.contour is None:
+        if not hasattr(pitch, "hop_length"):
+            raise ValueError(
+                f"{type(pitch).__name__} does not say by hop_length how far its frames are apart. "
+                "Give MotifExtractor a contour that knows."
+            )
+        return ContourApproximator(sample_rate=extractor.sample_rate, hop_length=pitch.hop_length)
+    for name in ("sample_rate", "hop_length"):
+        _check_agree("contour", extractor.contour, type(pitch).__name__, pitch, name)
+    return clone(extractor.contour)
+
+
+def _miner(extractor: Any) -> Any:
+    from skspeech.mining import ClosedMotifMiner
+
+    return ClosedMotifMiner() if extractor.miner is None else clone(extractor.miner)
+
+
+def _spectrogram(extractor: Any) -> Any:
+    from skspeech.preprocessing.spectrogram import LogMelSpectrogram
+
+    if extractor.spectrogram is None:
+        return LogMelSpectrogram(n_fft=400, hop_length=200)
+    return clone(extractor.spectrogram)
+
+
+def _check_agree(role: str, part: Any, reader: str, other: Any, name: str) -> None:
+    """Refuse two parts that give one parameter different values; some have it not at all."""
+    found, wanted = getattr(part, name, None), getattr(other, name, None)
+    if None not in (found, wanted) and found != wanted:
+        raise ValueError(
+            f"The {role} {type(part).__name__} has {name}={found}, but {reader} has "
+            f"{name}={wanted}. Give both the same."
+        )
+
+
+def fit_contour(memory: Any, contour: Any, pitches: Any) -> Any:
+    """Return the contour part fitted, from the cache where the same was fitted to the same."""
+    return check_memory(memory).cache(_fitted)(contour, pitches)
+
+
+def ask(memory: Any, part: Any, recording: Any) -> Any:
+    """Return what a fitted part makes of one recording, from the cache where it was asked."""
+    return check_memory(memory).cache(_answer)(part, recording)
+
+
+def _fitted(part: Any, X: Any) -> Any:
+    return part.fit(X)
+
+
+def _answer(part: Any, recording: Any) -> Any:
+    return part.transform([recording])[0]
