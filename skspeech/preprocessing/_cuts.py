@@ -45,7 +45,7 @@ def scattered(
 
     Where they lie depends on the seed and the waveform alone.
     """
-    rng = np.random.default_rng([seed, zlib.crc32(np.ascontiguousarray(waveform))])
+    rng = np.random.default_rng([seed, zlib.crc32(waveform.tobytes())])
     starts = rng.uniform(0, np.maximum(len(waveform) / sample_rate - durations, 0))
     times = np.column_stack([starts, starts + durations])
     return times[np.argsort(starts, kind="stable")]

@@ -62,10 +62,11 @@ class MotifExtractor(CollectionTransformer):
         None is :class:`~skspeech.mining.ClosedMotifMiner`, which says what a motif is.
     spectrogram : transformer from waveforms to spectrograms, or None, default=None
         What segments become. None is the log-mel spectrogram of section 4.1:
-        ``LogMelSpectrogram(n_fft=400, hop_length=200)``, 128 bands at 16 kHz in windows of 25 ms. The paper's other two are ``MFCC()``, of 40 coefficients, and
-        ``LogPowerSpectrogram(window="hann", win_length=400, hop_length=200, n_fft=800,
-        f_max=8000)``, of 400 bins. Recordings are resampled to its `sample_rate`. The step of
-        12.5 ms is that of the authors' code.
+        ``LogMelSpectrogram(n_fft=400, hop_length=200)``, 128 bands at 16 kHz in windows of 25 ms.
+        The paper's other two are ``MFCC()``, of 40 coefficients, and ``LogPowerSpectrogram(
+        window="hann", win_length=400, hop_length=200, n_fft=800, f_max=8000)``, of 400 bins.
+        Recordings are resampled to its `sample_rate`. The hop of 12.5 ms is that of the authors'
+        code.
     segments : {"motif", "motif+context", "random"}, default="motif"
         The paper's three datasets (section 4): the motifs; `context_duration` from where each
         begins; or pieces from anywhere in the recording, as many and as long as its motifs.
