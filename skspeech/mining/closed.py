@@ -83,12 +83,12 @@ def closed_sequences(
     place, 128 MB at most, others by bisection.
 
     Contiguous patterns are the nodes of a suffix tree, read off a suffix array [3]_ [4]_. This
-    takes O(n log n) time at worst for n symbols in all, whatever they are, and about 60 bytes a
+    takes O(n log n) time at worst for n symbols in all, whatever they are, and about 65 bytes a
     symbol.
 
     The search is compiled when it is first called, some seconds a process, and kept on disk only
     where the environment names a folder, `NUMBA_CACHE_DIR`. It runs in the calling thread on one
-    core. Ctrl-C ends it at once.
+    core. Ctrl-C ends it within a fraction of a second.
 
     References
     ----------
