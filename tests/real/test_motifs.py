@@ -32,7 +32,7 @@ def takes(data_home):
 
 @pytest.fixture(scope="module")
 def clips(data_home):
-    """Return two seconds of each of 15 channels: all the same tone, as the corpus' tests have it."""
+    """Return two seconds of each of 15 channels: all the same tone of 440 Hz."""
     return read(data_home / "singing" / "multivox")
 
 
