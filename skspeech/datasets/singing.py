@@ -67,7 +67,7 @@ def make_singing(
     n_singers : int, default=4
         Number of singers, alternately low and high voices.
     n_songs : int, default=3
-        Number of songs of each singer, about 40 s each by default.
+        Number of songs of each singer, about 35 s each by default.
     n_motifs : int, default=3
         Number of motifs of a singer, all of which are in every song: five to eight steps of one to
         five semitones. A third of them, rounded down, are another singer's as well.

@@ -6,6 +6,7 @@ import numpy as np
 
 from skspeech.inspection._extras import ORANGE, axes_or_new, check_extra
 from skspeech.inspection._motif_rows import draw_rows, height_of, place_in_rows
+from skspeech.preprocessing._motif_parts import known
 
 __all__ = ["ContourDisplay", "plot_contour", "plot_motifs"]
 
@@ -134,6 +135,8 @@ class ContourDisplay:
         ------
         TypeError
             If the estimator does not locate motifs.
+        ValueError
+            If none of its parts says by ``hop_length`` how far frames are apart.
         """
         check_extra("matplotlib", f"{cls.__name__}.from_estimator")
         if not hasattr(estimator, "locate"):
@@ -144,15 +147,20 @@ class ContourDisplay:
         motifs = estimator.locate([waveform])
         pitch = estimator.pitch_.transform([waveform])
         contour = estimator.contour_
-        known = hasattr(contour, "approximate")
-        parts = [part for part in (contour, estimator.pitch_) if hasattr(part, "hop_length")]
+        stairs = hasattr(contour, "approximate")
+        hop_length = known(contour, "hop_length") or known(estimator.pitch_, "hop_length")
+        if hop_length is None:
+            raise ValueError(
+                "Neither the contour nor the pitch of the estimator says its hop_length. Give what "
+                "they answer to plot_contour."
+            )
         return cls(
             waveform,
             pitch[0],
-            contour.approximate(pitch)[0] if known else None,
+            contour.approximate(pitch)[0] if stairs else None,
             motifs=motifs,
             sample_rate=estimator.sample_rate,
-            hop_length=parts[0].hop_length,
+            hop_length=hop_length,
             interval=interval,
             max_rows=max_rows,
         ).plot(ax=ax)
@@ -216,12 +224,12 @@ class ContourDisplay:
         if self.interval is None:
             # a single frame has a width, too
             return 0.0, max(n_frames - 1, 1) * self.hop_length / self.sample_rate
-        begin, end = self.interval
-        if not 0 <= begin < end:
+        if len(self.interval) != 2 or not 0 <= self.interval[0] < self.interval[1]:
             raise ValueError(
                 f"interval is {self.interval!r}. Give (begin, end) in seconds, from 0 on, the "
                 "earlier one first."
             )
+        begin, end = self.interval
         return float(begin), float(end)
 
     def _checked_motifs(self, begin: float, end: float) -> np.ndarray:

@@ -32,6 +32,11 @@ def nothing_found(
     min_support, min_length : int
     """
     lengths = [len(phrase) for phrases in databases for phrase in phrases]
+    if not lengths:
+        return (
+            "No recording has a phrase, so there is no motif. Look at what the contours were made "
+            "of: is anything voiced, and does it move?"
+        )
     message = (
         f"No motif of at least min_length={min_length} symbols is in min_support={min_support} "
         f"phrases of a {scope}. There are {len(lengths):,} phrase(s) in all, the longest of "

@@ -1,11 +1,12 @@
 """The parts of a MotifExtractor: built, matched with each other, and asked through a cache."""
 
+from importlib.metadata import version
 from typing import Any, NamedTuple
 
 from sklearn.base import clone
 from sklearn.utils.validation import check_memory
 
-__all__ = ["Parts", "ask", "build_parts", "fit_contour"]
+__all__ = ["Parts", "ask", "build_parts", "check_agree", "fit_contour", "known"]
 
 # Of the paper (section 2.2): the hop of the pitch, at its sample rate.
 _HOP_LENGTH, _SAMPLE_RATE = 256, 44100
@@ -40,7 +41,7 @@ def _pitch(extractor: Any) -> Any:
     if extractor.pitch is None:
         hop_length = max(1, round(_HOP_LENGTH * rate / _SAMPLE_RATE))
         return SaliencePitch(sample_rate=rate, hop_length=hop_length)
-    _check_agree("pitch", extractor.pitch, "MotifExtractor", extractor, "sample_rate")
+    check_agree("pitch", extractor.pitch, extractor, "sample_rate")
     return clone(extractor.pitch)
 
 
@@ -48,14 +49,15 @@ def _contour(extractor: Any, pitch: Any) -> Any:
     from skspeech.preprocessing.contour import ContourApproximator
 
     if extractor.contour is None:
-        if not hasattr(pitch, "hop_length"):
+        hop_length = known(pitch, "hop_length")
+        if hop_length is None:
             raise ValueError(
                 f"{type(pitch).__name__} does not say by hop_length how far its frames are apart. "
                 "Give MotifExtractor a contour that knows."
             )
-        return ContourApproximator(sample_rate=extractor.sample_rate, hop_length=pitch.hop_length)
+        return ContourApproximator(sample_rate=extractor.sample_rate, hop_length=hop_length)
     for name in ("sample_rate", "hop_length"):
-        _check_agree("contour", extractor.contour, type(pitch).__name__, pitch, name)
+        check_agree("contour", extractor.contour, pitch, name)
     return clone(extractor.contour)
 
 
@@ -73,29 +75,36 @@ def _spectrogram(extractor: Any) -> Any:
     return clone(extractor.spectrogram)
 
 
-def _check_agree(role: str, part: Any, reader: str, other: Any, name: str) -> None:
+def known(part: Any, name: str) -> Any:
+    """Return a parameter of a part, of a Pipeline that of the first step that has it; else None."""
+    steps = [step for _, step in getattr(part, "steps", [("", part)])]
+    return next((getattr(step, name) for step in steps if hasattr(step, name)), None)
+
+
+def check_agree(role: str, part: Any, other: Any, name: str) -> None:
     """Refuse two parts that give one parameter different values; some have it not at all."""
-    found, wanted = getattr(part, name, None), getattr(other, name, None)
+    found, wanted = known(part, name), known(other, name)
     if None not in (found, wanted) and found != wanted:
         raise ValueError(
-            f"The {role} {type(part).__name__} has {name}={found}, but {reader} has "
-            f"{name}={wanted}. Give both the same."
+            f"The {role} {type(part).__name__} has {name}={found}, but "
+            f"{type(other).__name__} has {name}={wanted}. Give both the same."
         )
 
 
 def fit_contour(memory: Any, contour: Any, pitches: Any) -> Any:
     """Return the contour part fitted, from the cache where the same was fitted to the same."""
-    return check_memory(memory).cache(_fitted)(contour, pitches)
+    return check_memory(memory).cache(_fitted)(contour, pitches, version("skspeech"))
 
 
 def ask(memory: Any, part: Any, recording: Any) -> Any:
     """Return what a fitted part makes of one recording, from the cache where it was asked."""
-    return check_memory(memory).cache(_answer)(part, recording)
+    return check_memory(memory).cache(_answer)(part, recording, version("skspeech"))
 
 
-def _fitted(part: Any, X: Any) -> Any:
+# The version is there for the cache: another one may answer otherwise.
+def _fitted(part: Any, X: Any, skspeech: str) -> Any:
     return part.fit(X)
 
 
-def _answer(part: Any, recording: Any) -> Any:
+def _answer(part: Any, recording: Any, skspeech: str) -> Any:
     return part.transform([recording])[0]

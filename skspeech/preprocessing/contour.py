@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import _fit_context
@@ -26,6 +26,14 @@ _MOST_VALUES = 1_000_000  # clustered exactly, in about 10 s and 0.5 GB
 
 #: First frame of each line segment of a voiced run, and its height in cents.
 Lines = tuple[np.ndarray, np.ndarray]
+
+
+class _Run(NamedTuple):
+    """Frames without a gap: the first, their cents, and which of them were sung, not bridged."""
+
+    begin: int
+    cents: np.ndarray
+    sung: np.ndarray
 
 
 class ContourApproximator(RecordingTransformer):
@@ -100,7 +108,10 @@ class ContourApproximator(RecordingTransformer):
     where a note changes. Both hide a melody that comes back: on synthetic songs, 30 ms each for
     `min_duration` and `max_dropout` found many planted motifs that the published contour missed
     (docs/arronte2020.md has the figures). `min_duration` smooths after `margin` or levels have
-    their say; the longest segment of a phrase stays, however short.
+    had their say, and at a price: a note that wavers between two levels, never long at either,
+    is passed over as well. The longest segment of a phrase stays, however short. On a real
+    song (vocadito's first, `max_dropout` 30 ms), the share of frames whose segment is more than 100
+    cents away rises from 0.000 to 0.053 with 24 levels and 20 ms, to 0.024 with 12 levels.
 
     A contour is a list and fits no array; so arrays of equally long tracks are read, but of
     scikit-learn's own checks only those that need no array are run.
@@ -193,13 +204,11 @@ class ContourApproximator(RecordingTransformer):
         borders = _checked_borders(self.interval_borders)
         with features_kept_on_failure(self):
             recordings = self._validated(X, reset=True)
-            runs = [
-                cents for i in range(len(recordings)) for _, cents in self._voiced(recordings[i], i)
-            ]
+            runs = [run for i in range(len(recordings)) for run in self._voiced(recordings[i], i)]
             levels = None if self.method == "segments" else _learnt_levels(runs, self.n_levels)
         self.levels_ = levels
         if borders is None:
-            sizes = [np.abs(np.diff(self._lines(cents)[1])) for cents in runs]
+            sizes = [np.abs(np.diff(self._lines(run.cents)[1])) for run in runs]
             borders = _borders(_centres(np.concatenate([[], *sizes]), self.n_interval_classes))
         self.interval_borders_ = borders
         return self
@@ -239,7 +248,7 @@ class ContourApproximator(RecordingTransformer):
         Returns
         -------
         ndarray of float32, 1-D object array of such, or RecordingSequence
-            Of the same shapes; Hz, 0 where unvoiced.
+            Of the same shapes; Hz, 0 where unvoiced and not bridged.
 
         Raises
         ------
@@ -258,23 +267,23 @@ class ContourApproximator(RecordingTransformer):
     def _contour(self, pitch: np.ndarray, index: int) -> list[Phrase]:
         frame = self.hop_length / self.sample_rate
         phrases = []
-        for begin, cents in self._voiced(pitch, index):
-            first, heights = self._lines(cents)
+        for run in self._voiced(pitch, index):
+            first, heights = self._lines(run.cents)
             steps = np.diff(heights)
             if len(steps):
                 symbols = np.sign(steps).astype(int) * _classes(steps, self.interval_borders_)
-                times = (begin + first) * frame
+                times = (run.begin + first) * frame
                 phrases.append(Phrase(symbols, np.column_stack([times[:-1], times[1:]])))
         return phrases
 
     def _staircase(self, pitch: np.ndarray, index: int) -> np.ndarray:
         stairs = np.zeros(len(pitch), dtype=np.float32)
-        for begin, cents in self._voiced(pitch, index):
-            first, heights = self._lines(cents)
+        for run in self._voiced(pitch, index):
+            first, heights = self._lines(run.cents)
             # what is passed through belongs to the segment before it, or to the first
-            lengths = np.diff(first[1:], prepend=0, append=len(cents))
+            lengths = np.diff(first[1:], prepend=0, append=len(run.cents))
             hertz = _REFERENCE * np.exp2(heights / 1200)
-            stairs[begin : begin + len(cents)] = np.repeat(hertz, lengths)
+            stairs[run.begin : run.begin + len(run.cents)] = np.repeat(hertz, lengths)
         return stairs
 
     def _lines(self, cents: np.ndarray) -> Lines:
@@ -286,8 +295,8 @@ class ContourApproximator(RecordingTransformer):
         least = min(self._frames(self.min_duration), lengths.max())
         return _joined(first[lengths >= least], heights[lengths >= least])
 
-    def _voiced(self, pitch: np.ndarray, index: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield the first frame and the cents of each run of voiced frames."""
+    def _voiced(self, pitch: np.ndarray, index: int) -> Iterator["_Run"]:
+        """Yield the runs of frames that are voiced or bridged."""
         if pitch.min() < 0:
             frame = int(np.argmax(pitch < 0))
             raise RecordingError(
@@ -295,7 +304,8 @@ class ContourApproximator(RecordingTransformer):
                 "ContourApproximator takes 0 for unvoiced: np.maximum(pitch, 0) makes it so.",
                 index,
             )
-        voiced = pitch > 0
+        sung = pitch > 0
+        voiced = sung.copy()
         cents = np.zeros(len(pitch))
         cents[voiced] = 1200 * np.log2(pitch[voiced].astype(np.float64) / _REFERENCE)
         gaps = _edges(voiced)[1:-1].reshape(-1, 2)
@@ -303,7 +313,7 @@ class ContourApproximator(RecordingTransformer):
             voiced[begin:end] = True
             cents[begin - 1 : end + 1] = np.linspace(cents[begin - 1], cents[end], end - begin + 2)
         for begin, end in _edges(voiced).reshape(-1, 2):
-            yield int(begin), cents[begin:end]
+            yield _Run(int(begin), cents[begin:end], sung[begin:end])
 
     def _frames(self, seconds: float) -> float:
         # what is a whole number of frames stays one
@@ -340,13 +350,14 @@ def _nearest(cents: np.ndarray, levels: np.ndarray) -> np.ndarray:
     return levels[np.searchsorted(_borders(levels), cents, side="right")]
 
 
-def _learnt_levels(runs: list[np.ndarray], n_levels: int) -> np.ndarray:
+def _learnt_levels(runs: list[_Run], n_levels: int) -> np.ndarray:
     if not runs:
         raise ValueError(
             "No frame of any recording is voiced, so there are no levels to learn. "
             "Check the pitch: it is in Hz, and 0 only where unvoiced."
         )
-    return np.unique(_centres(np.concatenate(runs), n_levels).round())
+    sung = np.concatenate([run.cents[run.sung] for run in runs])
+    return np.unique(_centres(sung, n_levels).round())
 
 
 def _centres(values: np.ndarray, n_clusters: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from skspeech.exceptions import MotifWarning
 from skspeech.preprocessing._base import CollectionTransformer
 from skspeech.preprocessing._cuts import cut, loudest, scattered
-from skspeech.preprocessing._motif_parts import ask, build_parts, fit_contour
+from skspeech.preprocessing._motif_parts import ask, build_parts, check_agree, fit_contour, known
 from skspeech.preprocessing._resampling import resample
 from skspeech.recordings import (
     Phrase,
@@ -243,7 +243,7 @@ class MotifExtractor(CollectionTransformer):
             ``start`` and ``end`` in seconds; in the order of recordings, then of `start`,
             then of motifs. Whatever `segments` says, these are the motifs.
         """
-        found = list(self._lazily(self._asked(X), None, MotifExtractor._rows))
+        found = list(self._lazily(self._asked(X), None, None))
         for i, rows in enumerate(found):
             rows["recording"] = i
         return np.concatenate(found)
@@ -276,13 +276,15 @@ class MotifExtractor(CollectionTransformer):
             pitches = list(RecordingSequence(recordings, partial(ask, self.memory, pitch)))
             contour = fit_contour(self.memory, parts.contour, pitches)
             contours = [ask(self.memory, contour, track) for track in pitches]
-            miner = parts.miner.fit(object_array(contours), y)
-            duration = self._median_duration(miner, contours)
-        self.pitch_, self.contour_, self.miner_ = pitch, contour, miner
-        self.fallback_duration_ = duration
-        self.random_seed_ = int(own_random_state(self.random_state).randint(2**31 - 1))
-        self.spectrogram_ = parts.spectrogram
-        self.spectrogram_.fit(self._lazily(recordings, contours, MotifExtractor._heard))
+            fitted = copy.copy(self)  # a fit that fails leaves the one before
+            fitted.pitch_, fitted.contour_ = pitch, contour
+            fitted.miner_ = parts.miner.fit(object_array(contours), y)
+            fitted.fallback_duration_ = self._median_duration(fitted.miner_, contours)
+            fitted.random_seed_ = int(own_random_state(self.random_state).randint(2**31 - 1))
+            fitted.spectrogram_ = parts.spectrogram
+            cuts = fitted._lazily(recordings, contours, MotifExtractor._heard)
+            fitted.spectrogram_ = parts.spectrogram.fit(cuts)
+        vars(self).update(vars(fitted))
         return recordings, contours
 
     def _median_duration(self, miner: Any, contours: list[list[Phrase]]) -> float:
@@ -298,12 +300,13 @@ class MotifExtractor(CollectionTransformer):
     def _asked(self, X: Any) -> np.ndarray | RecordingSequence:
         check_is_fitted(self)
         self._validate_params()
+        check_agree("pitch", self.pitch_, self, "sample_rate")
         return self._validated(X, reset=False)
 
     def _lazily(
-        self, recordings: Any, contours: Sequence[list[Phrase]] | None, method: Callable
+        self, recordings: Any, contours: Sequence[list[Phrase]] | None, method: Callable | None
     ) -> RecordingSequence:
-        """Return the sequence of what a method makes of a recording and where its motifs are."""
+        """Return the sequence of what a method makes of each recording, by :func:`_answer_at`."""
         # a copy: what set_params does later must not change what was asked for now
         answer = partial(_answer_at, copy.copy(self), recordings, contours, method)
         return RecordingSequence(range(len(recordings)), answer)
@@ -319,7 +322,9 @@ class MotifExtractor(CollectionTransformer):
     def _times(self, waveform: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return from when to when each segment lasts, shape (n_segments, 2), seconds."""
         if not len(rows):
-            return self._fallback(waveform)
+            context = self.segments == "motif+context"
+            duration = self.context_duration if context else self.fallback_duration_
+            return loudest(waveform, duration, self.sample_rate)
         if self.segments == "random":
             durations = rows["end"] - rows["start"]
             return scattered(waveform, durations, self.sample_rate, self.random_seed_)
@@ -328,45 +333,41 @@ class MotifExtractor(CollectionTransformer):
             ends = rows["start"] + self.context_duration
         return np.column_stack([rows["start"], ends])
 
-    def _fallback(self, waveform: np.ndarray) -> np.ndarray:
-        context = self.segments == "motif+context"
-        duration = self.context_duration if context else self.fallback_duration_
-        times = loudest(waveform, duration, self.sample_rate)
-        warnings.warn(
-            f"A recording of {len(waveform) / self.sample_rate:.2f} s has no motif: its loudest "
-            f"part, from {times[0, 0]:.2f} to {times[0, 1]:.2f} s, stands for it.",
-            MotifWarning,
-            stacklevel=2,
-        )
-        return times
+    def _audio(self, waveform: np.ndarray, times: np.ndarray) -> list[np.ndarray]:
+        return cut(waveform, times, self.sample_rate)
 
-    def _rows(self, waveform: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        return rows
-
-    def _audio(self, waveform: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
-        return cut(waveform, self._times(waveform, rows), self.sample_rate)
-
-    def _heard(self, waveform: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
+    def _heard(self, waveform: np.ndarray, times: np.ndarray) -> list[np.ndarray]:
         """Return the segments at the rate of the spectrogram, which may know none."""
-        rate = getattr(self.spectrogram_, "sample_rate", self.sample_rate)
+        rate = known(self.spectrogram_, "sample_rate") or self.sample_rate
         resampled = resample(waveform, self.sample_rate, rate)
-        return cut(resampled, self._times(waveform, rows), rate)
+        return cut(resampled, times, rate)
 
-    def _spectrograms(self, waveform: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
-        return list(self.spectrogram_.transform(self._heard(waveform, rows)))
+    def _spectrograms(self, waveform: np.ndarray, times: np.ndarray) -> list[np.ndarray]:
+        return list(self.spectrogram_.transform(self._heard(waveform, times)))
 
 
 def _answer_at(
     extractor: MotifExtractor,
     recordings: Any,
     contours: Sequence[list[Phrase]] | None,
-    method: Callable,
+    method: Callable | None,
     index: int,
 ) -> Any:
+    """Return what a method makes of a recording and the times of its segments, or its rows."""
     waveform = recordings[index]
     contour = extractor._contour_of(waveform) if contours is None else contours[index]
     rows = _locations(extractor.miner_, contour, extractor.min_duration)
-    return method(extractor, waveform, rows)
+    if method is None:
+        return rows
+    times = extractor._times(waveform, rows)
+    if not len(rows):
+        warnings.warn(
+            f"X[{index}] ({len(waveform) / extractor.sample_rate:.2f} s) has no motif: its loudest "
+            f"part, from {times[0, 0]:.2f} to {times[0, 1]:.2f} s, stands for it.",
+            MotifWarning,
+            stacklevel=2,
+        )
+    return method(extractor, waveform, times)
 
 
 def _locations(miner: Any, contour: list[Phrase], min_duration: float) -> np.ndarray:

@@ -99,7 +99,7 @@ def test_as_by_definition(X, scope, max_gap, closure, data):
         scope=scope, min_support=2, min_length=2, max_gap=max_gap, closure=closure
     )
     if not any(expected.values()):
-        with pytest.raises(ValueError, match="No motif of at least min_length=2"):
+        with pytest.raises(ValueError, match="No motif of at least min_length=2|No recording has a phrase"):
             miner.fit(X, y)
         return
     miner.fit(X, y)
@@ -179,7 +179,7 @@ def test_no_phrase_is_long_enough():
 
 
 def test_nothing_at_all():
-    with pytest.raises(ValueError, match=r"0 phrase.*lower min_length"):
+    with pytest.raises(ValueError, match=r"No recording has a phrase.* is anything voiced"):
         ClosedMotifMiner().fit([[], []])
 
 

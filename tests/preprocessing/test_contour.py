@@ -369,3 +369,8 @@ def test_durations_are_whole_frames():
     )
     assert len(exact.set_params(min_duration=0.03).fit_transform([pitch])[0][0]) == 2
     assert exact.set_params(min_duration=0.031).fit_transform([pitch])[0] == []
+
+
+def test_levels_are_learnt_from_what_is_sung():
+    pitch = hertz([1200] * 6 + [None] * 5 + [2400] * 6)
+    assert in_frames(n_levels=3, max_dropout=5).fit([pitch]).levels_.tolist() == [1200, 2400]

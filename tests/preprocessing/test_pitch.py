@@ -362,3 +362,12 @@ class TestPyin:
             warnings.simplefilter("error")
             (pitch,) = estimator.transform([sing(hertz, sample_rate)])
         assert_allclose(pitch[4:8], 200, rtol=0.01)
+
+
+@BOTH
+def test_a_constant_is_not_heard(name):
+    pitch = {"SaliencePitch": SaliencePitch, "PyinPitch": PyinPitch}[name](sample_rate=8000)
+    voice = sing(np.full(2000, 220.0), 8000).astype(np.float64)
+    (wanted,), (found,) = (pitch.fit_transform([x]) for x in (voice, 1e-2 * voice + 1))
+    assert (wanted[2:-2] > 0).all()
+    assert_allclose(found[2:-2], wanted[2:-2], rtol=0.01)

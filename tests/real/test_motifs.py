@@ -77,7 +77,7 @@ def test_the_bag_of_a_song(song, extractor):
 
 
 def test_short_takes_of_other_singers_are_answered_too(takes, clips, extractor):
-    with pytest.warns(MotifWarning, match=r"[12]\.00 s has no motif"):
+    with pytest.warns(MotifWarning, match=r"[12]\.00 s\) has no motif"):
         bags = extractor.transform([*takes, *clips])
     assert min(map(len, bags)) > 0
     assert len(bags) == 4 + 15
