@@ -3,6 +3,7 @@ import pickle
 
 import pytest
 
+from skspeech import exceptions
 from skspeech.exceptions import (
     MissingExtraError,
     PatternExplosionError,
@@ -65,3 +66,8 @@ def test_families():
     assert issubclass(RecordingError, ValueError)
     assert issubclass(PatternExplosionError, ValueError)
     assert issubclass(PluginWarning, UserWarning)
+
+
+def test_every_error_and_warning_is_listed():
+    defined = {name for name, thing in vars(exceptions).items() if isinstance(thing, type)}
+    assert sorted(defined) == exceptions.__all__

@@ -15,6 +15,7 @@ ROOMS = (
     "exceptions",
     "tags",
     "recordings",
+    "compiled",
     "mining",
     "metrics",
     "layers",

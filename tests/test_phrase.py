@@ -49,3 +49,10 @@ def test_every_symbol_needs_a_span(symbols):
 def test_symbols_are_integers(symbols):
     with pytest.raises(TypeError, match="The symbols of a Phrase are integers"):
         Phrase(symbols, SPANS)
+
+
+def test_symbols_have_64_bits():
+    with pytest.raises(ValueError, match="got 18446744073709551615"):
+        Phrase(np.array([2**64 - 1], dtype=np.uint64), [[0, 1]])
+    with pytest.raises(TypeError, match="got an array of object"):
+        Phrase([2**70], [[0, 1]])

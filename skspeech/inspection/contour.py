@@ -133,16 +133,23 @@ class ContourDisplay:
 
         Raises
         ------
+        MissingExtraError
+            If matplotlib is not installed.
         TypeError
             If the estimator does not locate motifs.
         ValueError
-            If none of its parts says by ``hop_length`` how far frames are apart.
+            If it is not one waveform, or no part says by ``hop_length`` how far frames are apart.
         """
         check_extra("matplotlib", f"{cls.__name__}.from_estimator")
         if not hasattr(estimator, "locate"):
             raise TypeError(
                 f"{type(estimator).__name__} locates no motifs. Give a fitted MotifExtractor; "
                 "pitch and contour of other origin go to plot_contour."
+            )
+        if np.ndim(waveform) != 1:
+            raise ValueError(
+                f"{cls.__name__} draws one waveform, (n_samples,), not shape {np.shape(waveform)}: "
+                "of a collection, give X[i]."
             )
         motifs = estimator.locate([waveform])
         pitch = estimator.pitch_.transform([waveform])
@@ -188,6 +195,7 @@ class ContourDisplay:
         """
         check_extra("matplotlib", f"{type(self).__name__}.plot")
         pitch, approximated = self._checked_pitch()
+        self._check_frames(len(pitch))
         begin, end = self._checked_interval(len(pitch))
         motifs = self._checked_motifs(begin, end)
         self.ax_ = axes_or_new(ax)
@@ -219,6 +227,18 @@ class ContourDisplay:
                 "approximation of this pitch: approximator.approximate([pitch])[0]."
             )
         return pitch, approximated
+
+    def _check_frames(self, n_frames: int) -> None:
+        """Refuse a pitch whose frames are not those of the waveform: lines would lie elsewhere."""
+        if self.waveform is None:
+            return
+        wanted = 1 + len(self.waveform) // self.hop_length
+        if abs(n_frames - wanted) > 1:
+            raise ValueError(
+                f"The pitch has {n_frames:,} frames, but a waveform of {len(self.waveform):,} "
+                f"samples has {wanted:,} with hop_length={self.hop_length}. Give the hop_length "
+                "of the pitch."
+            )
 
     def _checked_interval(self, n_frames: int) -> tuple[float, float]:
         if self.interval is None:
@@ -432,7 +452,7 @@ def _spectrogram(
 
     length = max(2, round(_WINDOW * sample_rate))
     n_fft = 4 * 2 ** int(np.ceil(np.log2(length)))  # bins finer than the window tells apart
-    hop_length = max(1, length // 8, len(waveform) // _MOST_COLUMNS)
+    hop_length = max(1, length // 8, -(-len(waveform) // _MOST_COLUMNS))
     front_end = LogPowerSpectrogram(
         sample_rate=sample_rate,
         win_length=length,

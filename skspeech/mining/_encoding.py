@@ -70,7 +70,7 @@ def encode(sequences: Any) -> Database:
     ValueError
         If there is no sequence, or one is empty.
     """
-    if isinstance(sequences, str | bytes | Mapping) or not isinstance(sequences, Iterable):
+    if not _is_collection(sequences):
         raise TypeError(
             f"sequences is no collection of sequences but {type(sequences).__name__}. "
             "Give a list of sequences; put a single one into a list."
@@ -82,9 +82,16 @@ def encode(sequences: Any) -> Database:
     flat = list(chain.from_iterable(rows))
     kind = _kind(flat, starts)
     if set(map(type, flat)) != {kind}:  # subclasses of str, numpy's integers
-        flat = list(map(kind, flat))
+        # not str(): an Enum's member would give the name that it is printed by
+        flat = list(map(int if kind is int else str.__str__, flat))
     codes, alphabet = _ranked(flat, kind)
     return Database(codes.astype(np.int32), starts, alphabet)
+
+
+def _is_collection(sequences: Any) -> bool:
+    if isinstance(sequences, str | bytes | Mapping) or hasattr(sequences, "columns"):
+        return False  # a data frame would be iterated over by its columns' names
+    return isinstance(sequences, Iterable) and getattr(sequences, "ndim", 1) > 0
 
 
 def _ranked(flat: list, kind: type) -> tuple[np.ndarray, list]:
@@ -107,6 +114,11 @@ def _as_row(sequence: Any, index: int) -> Sequence:
             raise ValueError(
                 f"sequences[{index}] is an array of shape {sequence.shape}. "
                 "A sequence has one dimension."
+            )
+        if sequence.dtype.kind in "mM":
+            raise TypeError(
+                f"sequences[{index}] is an array of {sequence.dtype}. Symbols are integers or "
+                "strings: turn its times into one of them."
             )
         sequence = sequence.tolist()
     elif not isinstance(sequence, Sequence):
@@ -142,7 +154,7 @@ def _kind(flat: list, starts: np.ndarray) -> type:
 
 
 def _kind_of(found: type) -> type | None:
-    if issubclass(found, bool | np.bool_):
+    if issubclass(found, bool | np.bool_ | np.timedelta64):
         return None
     if issubclass(found, int | np.integer):
         return int

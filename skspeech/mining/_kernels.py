@@ -4,20 +4,19 @@ They run in slices: after a while each gives control back, so that Python can ra
 KeyboardInterrupt, and goes on from where it was.
 """
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 
+from skspeech.compiled import compiler
 from skspeech.mining._encoding import Database, Found, Query
 
 __all__ = ["SLICE", "compiled", "found_in", "frequent_symbols", "with_room"]
 
-compiled = njit(nogil=True, cache="NUMBA_CACHE_DIR" in os.environ)
+compiled = compiler()
 
-#: Steps of a search in a slice: some ten milliseconds.
-SLICE = 1 << 22
+#: Steps of a search in a slice: some ten milliseconds, a tenth of a second of slow ones.
+SLICE = 1 << 20
 
 
 def frequent_symbols(database: Database, min_support: int) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 import sys
 from collections import defaultdict
 from itertools import accumulate, chain, pairwise
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,16 @@ from skspeech.mining._encoding import Database, Found, Query
 from skspeech.mining.definition import contains
 
 __all__ = ["mine"]
+
+
+def _frequent(search: Any, min_support: int) -> list[tuple[int, list[int]]]:
+    try:
+        return search.frequent(min_support, closed=True)
+    except RecursionError as error:
+        raise ValueError(
+            "prefixspan calls itself once a symbol, and a pattern here is longer than the "
+            f"{sys.getrecursionlimit()} calls that Python allows. Use algorithm='bide'."
+        ) from error
 
 
 def mine(database: Database, query: Query) -> Found:
@@ -30,7 +41,7 @@ def mine(database: Database, query: Query) -> Found:
     search = PrefixSpan([codes[start:stop] for start, stop in pairwise(database.starts.tolist())])
     search.maxlen = sys.maxsize
     by_support = defaultdict(list)
-    for support, pattern in search.frequent(query.min_support, closed=True):
+    for support, pattern in _frequent(search, query.min_support):
         by_support[support].append(pattern)
     closed = [
         (pattern, support)

@@ -32,7 +32,7 @@ def nothing_found(
     min_support, min_length : int
     """
     lengths = [len(phrase) for phrases in databases for phrase in phrases]
-    if not lengths:
+    if not any(lengths):
         return (
             "No recording has a phrase, so there is no motif. Look at what the contours were made "
             "of: is anything voiced, and does it move?"
@@ -45,9 +45,14 @@ def nothing_found(
     if max(lengths, default=0) < min_length:
         return f"{message}: lower min_length."
     most = max(_most_common_run(phrases, min_length) for phrases in databases)
+    if most >= min_support:
+        return (
+            f"{message}, and closed. Runs of {min_length} symbols are in up to {most} phrase(s), "
+            "but what can be made longer in as many is not closed. Raise max_length."
+        )
     return (
         f"{message}; no run of {min_length} symbols is in more than {most} phrase(s) of a {scope}. "
-        "Lower min_support or min_length, or raise max_gap or max_length."
+        "Lower min_support or min_length, or allow gaps by max_gap."
     )
 
 

@@ -56,7 +56,9 @@ def closed_sequences(
         or without a bound. These are many more; the code published with Li and Wang's method gives
         this set, since its look to the left never runs.
     max_patterns : int, default=100_000
-        If there are more, it is an error, which has those found.
+        If there are more, it is an error, which has those found. Only patterns that would be
+        listed count: with gaps, a search may pass by many more that are too short or not closed,
+        and last long before it lists as many. `max_gap` bounds it; Ctrl-C ends it.
 
     Returns
     -------
@@ -80,11 +82,14 @@ def closed_sequences(
     look at no more prefixes than there are frequent patterns, which may be exponentially many.
     Memory is that of one way through the tree of prefixes: the places where each prefix of the
     pattern under way ends. Up to 256 symbols are found by tables of 8 bytes for each symbol at each
-    place, 128 MB at most, others by bisection.
+    place, 128 MB at most, others by bisection. Without a bound on the gap, the time for two equal
+    sequences of more than 256 different symbols grows with the third power of their length (1,000:
+    11 s).
 
     Contiguous patterns are the nodes of a suffix tree, read off a suffix array [3]_ [4]_. This
-    takes O(n log n) time at worst for n symbols in all, whatever they are, and about 65 bytes a
-    symbol.
+    takes O(n log n) time at worst for n symbols in all, whatever they are, and about 65 bytes for
+    each symbol and each sequence, and the patterns themselves: of one long sequence with
+    ``closure="forward"`` and support 1 they have as many symbols as it has, squared.
 
     The search is compiled when it is first called, some seconds a process, and kept on disk only
     where the environment names a folder, `NUMBA_CACHE_DIR`. It runs in the calling thread on one
@@ -125,7 +130,7 @@ def closed_sequences(
     n_sequences = len(database.starts) - 1
     if min_support > n_sequences:
         raise ValueError(
-            f"min_support is {min_support}, and there are {n_sequences} sequences. Lower "
+            f"min_support is {min_support}, and the number of sequences is {n_sequences}. Lower "
             "min_support: it counts sequences."
         )
     n = len(database.codes)  # nothing is longer than that

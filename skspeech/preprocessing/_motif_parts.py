@@ -3,10 +3,13 @@
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_memory
 
-__all__ = ["Parts", "ask", "build_parts", "check_agree", "fit_contour", "known"]
+from skspeech.exceptions import RecordingError
+
+__all__ = ["Parts", "ask", "build_parts", "check_agree", "fit_contour", "known", "pitch_of"]
 
 # Of the paper (section 2.2): the hop of the pitch, at its sample rate.
 _HOP_LENGTH, _SAMPLE_RATE = 256, 44100
@@ -89,6 +92,28 @@ def check_agree(role: str, part: Any, other: Any, name: str) -> None:
             f"The {role} {type(part).__name__} has {name}={found}, but "
             f"{type(other).__name__} has {name}={wanted}. Give both the same."
         )
+
+
+def pitch_of(memory: Any, part: Any, waveform: np.ndarray) -> np.ndarray:
+    """Return the pitch of a waveform, in as many frames as the waveform has hops.
+
+    Raises
+    ------
+    RecordingError
+        If there are more or fewer, by more than one: every time would be wrong.
+    """
+    pitch = ask(memory, part, waveform)
+    hop_length = known(part, "hop_length")
+    if hop_length is None:
+        return pitch
+    n_frames = 1 + len(waveform) // hop_length
+    if abs(len(pitch) - n_frames) > 1:
+        raise RecordingError(
+            f"has {len(pitch):,} frames of pitch by {type(part).__name__}, not {n_frames:,} of "
+            f"hop_length={hop_length}",
+            "Give MotifExtractor a pitch that has a frame every hop_length samples.",
+        )
+    return pitch
 
 
 def fit_contour(memory: Any, contour: Any, pitches: Any) -> Any:

@@ -5,11 +5,11 @@ predominant melody estimation" (DAFx-11, 2011). Pitches are counted in cents abo
 """
 
 import math
-import os
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from skspeech.compiled import compiler
 
 __all__ = ["BIN", "SPREAD", "Grid", "frame_candidates"]
 
@@ -19,9 +19,7 @@ BIN = 10.0
 #: Bins (to either side) over which a harmonic counts: a semitone.
 SPREAD = 10
 
-# On disk only where the user has said where: beside the module nobody may be allowed to write.
-# Sums may be added up in any order (fastmath); nothing here is infinite or NaN.
-compiled = njit(nogil=True, fastmath=True, cache="NUMBA_CACHE_DIR" in os.environ)
+compiled = compiler(fastmath=True)  # nothing here is infinite or NaN
 
 
 class Grid(NamedTuple):

@@ -1,11 +1,11 @@
 """One pitch a frame from several, and which frames are voiced."""
 
 import math
-import os
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from skspeech.compiled import compiler
 
 __all__ = ["Voicing", "best_path", "voiced_frames"]
 
@@ -24,7 +24,7 @@ class Voicing(NamedTuple):
     tolerance: float | None
 
 
-@njit(nogil=True, cache="NUMBA_CACHE_DIR" in os.environ)
+@compiler()
 def best_path(found: np.ndarray, largest_step: float, change: float) -> np.ndarray:
     """Return which of the pitches of each frame lie on the best path through all frames.
 

@@ -16,7 +16,14 @@ from sklearn.utils.validation import check_is_fitted
 from skspeech.exceptions import MotifWarning
 from skspeech.preprocessing._base import CollectionTransformer
 from skspeech.preprocessing._cuts import cut, loudest, scattered
-from skspeech.preprocessing._motif_parts import ask, build_parts, check_agree, fit_contour, known
+from skspeech.preprocessing._motif_parts import (
+    ask,
+    build_parts,
+    check_agree,
+    fit_contour,
+    known,
+    pitch_of,
+)
 from skspeech.preprocessing._resampling import resample
 from skspeech.recordings import (
     Phrase,
@@ -52,7 +59,7 @@ class MotifExtractor(CollectionTransformer):
     Parameters
     ----------
     sample_rate : float, default=44100
-        Samples per second of the waveforms, Hz.
+        Samples per second of the waveforms, Hz, as published; :class:`AudioLoader` has 16,000.
     pitch : transformer from waveforms to pitch, or None, default=None
         None is :class:`SaliencePitch` at `sample_rate`, with the paper's step of 256 samples at
         44.1 kHz, 5.8 ms.
@@ -242,6 +249,11 @@ class MotifExtractor(CollectionTransformer):
             Fields ``recording`` and ``motif`` (the place in ``miner_.patterns_``), integers, and
             ``start`` and ``end`` in seconds; in the order of recordings, then of `start`,
             then of motifs. Whatever `segments` says, these are the motifs.
+
+        Raises
+        ------
+        RecordingError
+            Names the recording that cannot be used, and the mend.
         """
         found = list(self._lazily(self._asked(X), None, None))
         for i, rows in enumerate(found):
@@ -260,6 +272,11 @@ class MotifExtractor(CollectionTransformer):
         1-D object array of n lists of waveforms, or RecordingSequence of such
             The segments whose spectrograms `transform` gives.
 
+        Raises
+        ------
+        RecordingError
+            Names the recording that cannot be used, and the mend.
+
         Warns
         -----
         MotifWarning
@@ -273,12 +290,12 @@ class MotifExtractor(CollectionTransformer):
             recordings = self._validated(X, reset=True)
             parts = build_parts(self)
             pitch = parts.pitch.fit(recordings)
-            pitches = list(RecordingSequence(recordings, partial(ask, self.memory, pitch)))
+            pitches = list(RecordingSequence(recordings, partial(pitch_of, self.memory, pitch)))
             contour = fit_contour(self.memory, parts.contour, pitches)
             contours = [ask(self.memory, contour, track) for track in pitches]
             fitted = copy.copy(self)  # a fit that fails leaves the one before
             fitted.pitch_, fitted.contour_ = pitch, contour
-            fitted.miner_ = parts.miner.fit(object_array(contours), y)
+            fitted.miner_ = self._mined(parts.miner, contours, y)
             fitted.fallback_duration_ = self._median_duration(fitted.miner_, contours)
             fitted.random_seed_ = int(own_random_state(self.random_state).randint(2**31 - 1))
             fitted.spectrogram_ = parts.spectrogram
@@ -286,6 +303,16 @@ class MotifExtractor(CollectionTransformer):
             fitted.spectrogram_ = parts.spectrogram.fit(cuts)
         vars(self).update(vars(fitted))
         return recordings, contours
+
+    def _mined(self, miner: Any, contours: list[list[Phrase]], y: Any) -> Any:
+        try:
+            return miner.fit(object_array(contours), y)
+        except ValueError as error:
+            error.add_note(
+                f"The recordings were taken for ones of sample_rate={self.sample_rate} Hz. Is that "
+                "right?"
+            )
+            raise
 
     def _median_duration(self, miner: Any, contours: list[list[Phrase]]) -> float:
         rows = [_locations(miner, contour, self.min_duration) for contour in contours]
@@ -317,7 +344,7 @@ class MotifExtractor(CollectionTransformer):
         return answers if isinstance(recordings, RecordingSequence) else object_array(answers)
 
     def _contour_of(self, waveform: np.ndarray) -> list[Phrase]:
-        return ask(self.memory, self.contour_, ask(self.memory, self.pitch_, waveform))
+        return ask(self.memory, self.contour_, pitch_of(self.memory, self.pitch_, waveform))
 
     def _times(self, waveform: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return from when to when each segment lasts, shape (n_segments, 2), seconds."""

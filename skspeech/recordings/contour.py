@@ -110,7 +110,7 @@ def _as_list(phrase: Any) -> list | None:
 
 def _check_symbol(symbol: Any, k: int, place: int, index: int | None) -> int | str:
     if isinstance(symbol, str):
-        return str(symbol)  # numpy's are strings too
+        return str.__str__(symbol)  # numpy's are strings, too; an Enum's str() is another
     if isinstance(symbol, Integral) and not isinstance(symbol, bool):
         return int(symbol)
     raise RecordingError(

@@ -80,5 +80,9 @@ class Phrase(Sequence):
 def _as_integers(symbols: Any) -> np.ndarray:
     array = np.asarray(symbols)
     if array.size and array.dtype.kind not in "iu":
-        raise TypeError(f"The symbols of a Phrase are integers, got an array of {array.dtype}.")
+        raise TypeError(
+            f"The symbols of a Phrase are integers of 64 bits, got an array of {array.dtype}."
+        )
+    if array.dtype == np.uint64 and array.max(initial=0) > np.iinfo(np.int64).max:
+        raise ValueError(f"The symbols of a Phrase are integers of 64 bits, got {array.max()}.")
     return array.astype(np.int64, copy=False)

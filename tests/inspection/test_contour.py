@@ -86,7 +86,7 @@ def test_the_spectrogram_is_loudest_where_the_pitch_is(interval):
 
 def test_a_long_recording_has_no_more_columns_than_a_picture():
     pitch = np.tile(PITCH, 40)
-    assert draw(sung(pitch)).mesh_.get_array().shape[1] <= 2001
+    assert draw(sung(pitch), pitch).mesh_.get_array().shape[1] <= 2001
 
 
 def test_nothing_voiced():
@@ -235,3 +235,16 @@ def test_given_axes_no_pyplot_figure():
     before = plt.get_fignums()
     draw()
     assert plt.get_fignums() == before
+
+
+def test_a_pitch_of_another_hop_is_refused():
+    with pytest.raises(ValueError, match="51 frames, but a waveform of 5,000 samples has 20 with"):
+        plot_contour(
+            np.zeros(5000), np.full(51, 220.0), None, hop_length=256, ax=Figure().subplots()
+        )
+
+
+def test_a_collection_is_no_waveform():
+    extractor = SimpleNamespace(locate=None)
+    with pytest.raises(ValueError, match=r"one waveform, .* of a collection, give X\[i\]"):
+        plot_motifs(extractor, [np.zeros(9)])

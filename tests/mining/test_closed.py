@@ -4,8 +4,10 @@ import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -259,7 +261,7 @@ def test_in_threads(max_gap):
     ("name", "value", "error", "message"),
     [
         ("min_support", 0, ValueError, "min_support is 0, and the least is 1."),
-        ("min_support", 4, ValueError, "min_support is 4, and there are 3 sequences. Lower"),
+        ("min_support", 4, ValueError, "min_support is 4, and the number of sequences is 3. Lower"),
         ("min_support", 0.5, TypeError, "min_support is 0.5, which is not an integer."),
         ("min_support", True, TypeError, "min_support is True, which is not an integer."),
         ("min_support", np.True_, TypeError, "which is not an integer."),
@@ -304,6 +306,10 @@ def test_prefixspan_is_an_extra(monkeypatch):
         ({"a": "b"}, TypeError, "sequences is no collection of sequences but dict."),
         (3, TypeError, "sequences is no collection of sequences but int."),
         (None, TypeError, "sequences is no collection of sequences but NoneType."),
+        (np.array(3), TypeError, "sequences is no collection of sequences but ndarray."),
+        (pd.DataFrame({"ab": [1]}), TypeError, "no collection of sequences but DataFrame."),
+        ([np.zeros(2, "m8[ns]")], TypeError, "sequences[0] is an array of timedelta64[ns]."),
+        ([[np.timedelta64(1, "s")]], TypeError, "sequences[0][0] is np.timedelta64(1,'s'), nei"),
         ([1, 2, 3], TypeError, "sequences[0] is no sequence but int."),
         (np.arange(3), TypeError, "sequences[0] is no sequence but int64."),
         (["ab", None], TypeError, "sequences[1] is no sequence but NoneType."),
@@ -328,3 +334,18 @@ def test_bad_sequences(sequences, error, message):
         closed_sequences(sequences, 1)
     assert message in str(caught.value)
     assert str(caught.value).endswith(".")
+
+
+class Note(str, Enum):  # noqa: UP042 - a StrEnum's str() is its value
+    DO = "do"
+    RE = "re"
+
+
+def test_members_of_an_enum_are_their_strings():
+    assert closed_sequences([[Note.DO, Note.RE]], 1) == [(("do", "re"), 1)]
+
+
+def test_prefixspan_cannot_recurse_for_ever():
+    pytest.importorskip("prefixspan")
+    with pytest.raises(ValueError, match="Use algorithm='bide'"):
+        closed_sequences([[7] * 1200] * 2, 2, algorithm="prefixspan")

@@ -99,7 +99,7 @@ def test_as_by_definition(X, scope, max_gap, closure, data):
         scope=scope, min_support=2, min_length=2, max_gap=max_gap, closure=closure
     )
     if not any(expected.values()):
-        with pytest.raises(ValueError, match="No motif of at least min_length=2|No recording has a phrase"):
+        with pytest.raises(ValueError, match=r"No motif of at least|No recording has a phrase"):
             miner.fit(X, y)
         return
     miner.fit(X, y)
@@ -195,7 +195,9 @@ def test_nothing_recurs_often_enough(scope):
 
 
 def test_every_motif_is_longer_than_max_length():
-    with pytest.raises(ValueError, match=r"more than 3 phrase\(s\) .* or raise max_gap or max_l"):
+    with pytest.raises(
+        ValueError, match=r"up to 3 phrase\(s\), but what can be .* Raise max_length"
+    ):
         ClosedMotifMiner(max_length=5).fit([[[1, 2, 3, 4, 5, 6]] * 3])
 
 

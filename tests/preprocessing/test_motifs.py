@@ -390,3 +390,21 @@ def test_is_saved_without_pickle_and_without_a_cache(songs, tmp_path):
     own.set_params(motifextractor__memory=str(tmp_path))
     with pytest.raises(TypeError, match=r"memory is a cache of this machine"):
         save_model(own, tmp_path / "cached")
+
+
+class EveryFrameTwice(WrittenPitch):
+    def _transform_batch(self, recordings):
+        return [np.repeat(pitch, 2) for pitch in super()._transform_batch(recordings)]
+
+
+def test_a_pitch_of_other_frames_is_refused(songs):
+    with pytest.raises(RecordingError, match=r"X\[0\] has 242 .* EveryFrameTwice, not 121 of"):
+        extractor(pitch=EveryFrameTwice()).fit(songs, SINGERS)
+
+
+def test_where_there_is_no_motif_the_sample_rate_is_named(songs):
+    with pytest.raises(ValueError, match="No motif") as caught:
+        extractor(miner=ClosedMotifMiner(min_support=9)).fit(songs, SINGERS)
+    assert caught.value.__notes__ == [
+        "The recordings were taken for ones of sample_rate=1000 Hz. Is that right?"
+    ]
