@@ -2,8 +2,10 @@
 
 __all__ = [
     "AudioWarning",
+    "LeakageWarning",
     "MissingExtraError",
     "MotifWarning",
+    "PatternExplosionError",
     "PluginWarning",
     "RecordingError",
     "SpeakerWarning",
@@ -13,6 +15,10 @@ __all__ = [
 
 class AudioWarning(UserWarning):
     """An audio file cannot be used, and silence stands for it."""
+
+
+class LeakageWarning(UserWarning):
+    """The same sound is on both sides of a split, so that scores are of what was heard before."""
 
 
 class MissingExtraError(ImportError):

@@ -42,7 +42,7 @@ def mine(database: Database, query: Query) -> Found:
     search.maxlen = sys.maxsize
     by_support = defaultdict(list)
     for support, pattern in _frequent(search, query.min_support):
-        by_support[support].append(pattern)
+        by_support[support].append(tuple(pattern))
     closed = [
         (pattern, support)
         for support, patterns in by_support.items()

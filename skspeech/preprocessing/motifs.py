@@ -301,7 +301,7 @@ class MotifExtractor(CollectionTransformer):
             fitted.spectrogram_ = parts.spectrogram
             cuts = fitted._lazily(recordings, contours, MotifExtractor._heard)
             fitted.spectrogram_ = parts.spectrogram.fit(cuts)
-        vars(self).update(vars(fitted))
+        self.__dict__.update(fitted.__dict__)
         return recordings, contours
 
     def _mined(self, miner: Any, contours: list[list[Phrase]], y: Any) -> Any:
