@@ -1,5 +1,6 @@
 from .emodb import fetch_emodb
 from .emotional_speech import make_emotional_speech
+from .flamenco import load_flamenco_motifs
 from .fsdd import fetch_fsdd
 from .iemocap import load_iemocap
 from .japanese_vowels import load_japanese_vowels
@@ -11,6 +12,7 @@ __all__ = [
     "fetch_emodb",
     "fetch_fsdd",
     "fetch_ravdess",
+    "load_flamenco_motifs",
     "load_iemocap",
     "load_japanese_vowels",
     "load_voice_prompts",

@@ -5,6 +5,7 @@ its speaker) has the same index. The kind of a recording comes from the estimato
 :class:`~skspeech.tags.SpeechTags`, never from a look at the data.
 """
 
+from skspeech.recordings.bags import Segments, explode
 from skspeech.recordings.checks import KINDS, check_recording, segments_of
 from skspeech.recordings.collection import features_kept_on_failure, validate_recordings
 from skspeech.recordings.phrase import Phrase
@@ -14,7 +15,9 @@ __all__ = [
     "KINDS",
     "Phrase",
     "RecordingSequence",
+    "Segments",
     "check_recording",
+    "explode",
     "features_kept_on_failure",
     "object_array",
     "segments_of",

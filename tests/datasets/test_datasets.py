@@ -23,6 +23,7 @@ def test_unknown_name_raises():
         ("from skspeech.datasets import load_japanese_vowels", {"librosa", "soundfile", "torch"}),
         ("from skspeech.datasets import load_voice_prompts", {"librosa", "soundfile", "torch"}),
         ("from skspeech.datasets import fetch_emodb", {"librosa", "pooch", "soundfile", "torch"}),
+        ("from skspeech.datasets import load_flamenco_motifs", {"librosa", "soundfile", "torch"}),
         ("from skspeech.datasets import load_iemocap", {"librosa", "soundfile", "torch"}),
         ("from skspeech.datasets import make_emotional_speech", {"librosa", "soundfile", "torch"}),
         ("from skspeech.datasets import make_singing", {"librosa", "soundfile", "torch"}),
@@ -49,6 +50,7 @@ def test_functions_have_runnable_examples(name):
     [
         "emodb",
         "emotional_speech",
+        "flamenco",
         "fsdd",
         "iemocap",
         "japanese_vowels",
