@@ -15,6 +15,7 @@ from skspeech.layers.pooling import (
     MaskedMaxPool2d,
 )
 from skspeech.layers.recurrent import MaskedRecurrent
+from skspeech.layers.residual import MaskedResidual
 from skspeech.layers.summary import MaskedSummary
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "MaskedMaxPool1d",
     "MaskedMaxPool2d",
     "MaskedRecurrent",
+    "MaskedResidual",
     "MaskedSequential",
     "MaskedSummary",
     "length_mask",

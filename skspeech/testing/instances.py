@@ -2,7 +2,8 @@
 
 scikit-learn's checks fit a classifier about 70 times and want more than 0.83 accuracy on
 blobs; the instances are as small as that allows. Nothing else is changed from the defaults but
-``batch_frames``: all of a table of a few columns would be one batch, and an epoch one step.
+``batch_frames``, since all of a table of a few columns would be one batch, and an epoch one step,
+and for the networks with batches of 64 and a patience of 2, made for thousands of motifs, both.
 """
 
 from typing import Any, NamedTuple
@@ -37,11 +38,22 @@ _SMALL_CRNN = {
     "random_state": 0,
 }
 
+_SMALL_MOTIF_NETWORK = {
+    "dense_units": 16,
+    "max_epochs": 6,
+    "lr": 1e-2,
+    # from 16 on torch has another kernel for convolutions of 1 x 1; the two differ by 3e-7
+    "batch_size": 12,
+    "patience": None,
+    "random_state": 0,
+}
+
 #: The parameters of the small instance of each class, by the name it is registered under.
 INSTANCES: dict[str, dict[str, Any]] = {
     "AudioLoader": {"sample_rate": 800},
     "CNNLSTM1DClassifier": _SMALL_NETWORK,
     "CNNLSTM2DClassifier": _SMALL_NETWORK,
+    "CRNNClassifier": {"n_maps": (4, 8), "gru_units": 8, "gru_layers": 1, **_SMALL_MOTIF_NETWORK},
     "ClosedMotifMiner": {},
     "ContourApproximator": {"n_levels": 6},
     "Deltas": {"width": 3, "order": 1},
@@ -93,6 +105,13 @@ INSTANCES: dict[str, dict[str, Any]] = {
         "hop_length": 8,
         "f_min": 100.0,
         "f_max": 200.0,
+    },
+    "Residual50Classifier": {"n_maps": 2, "n_blocks": (1, 1), **_SMALL_MOTIF_NETWORK},
+    "ResidualBLSTMClassifier": {
+        "n_maps": 4,
+        "n_blocks": 1,
+        "lstm_units": 8,
+        **_SMALL_MOTIF_NETWORK,
     },
     "SaliencePitch": {"sample_rate": 800, "win_length": 32, "hop_length": 8},
     "SpeakerScaler": {"without_groups": "recording"},

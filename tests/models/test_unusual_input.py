@@ -17,6 +17,9 @@ NAMES = [
     "VariableLengthCRNNClassifier",
     "FixedLengthCRNNClassifier",
     "MultiKernelBLSTMClassifier",
+    "CRNNClassifier",
+    "Residual50Classifier",
+    "ResidualBLSTMClassifier",
 ]
 EACH = pytest.mark.parametrize("name", NAMES)
 WAVES, X, Y = make_recordings("waveform", 12), make_recordings("spectrogram", 12), make_labels(12)
