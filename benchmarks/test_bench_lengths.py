@@ -23,6 +23,8 @@ from skspeech.training.batches import Segments, collate, survey
 from skspeech.training.buckets import LengthBucketSampler
 from skspeech.training.net import WeightedCrossEntropy, make_optimizer
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 DATA = Path(os.environ.get("SKSPEECH_REAL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 #: Frames of 10 ms: 64 of the lengths of Berlin EmoDB's utterances, at even steps from the shortest
@@ -39,14 +41,6 @@ BATCH_SIZE = 32
 PARAMETERS = {"n_maps": (8, 12, 16), "validation": None, "random_state": 0, "device": "cpu"}
 BATCH_FRAMES = VariableLengthCRNNClassifier().batch_frames
 ROUNDS = 3
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,10 @@ import time
 
 import numpy as np
 import pytest
-import torch
 
 from skspeech.models import CRNNClassifier, Residual50Classifier, ResidualBLSTMClassifier
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 N_BINS, N_FRAMES, N_SINGERS = 128, 426, 5
 N_TRAINING, N_TEST = 512, 256
@@ -22,14 +23,6 @@ NETWORKS = {
     CRNNClassifier: {"n_maps": (8, 8, 8, 8), "gru_units": 64, "max_epochs": 6},
     Residual50Classifier: {"n_maps": 4, "max_epochs": 1},
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
 
 
 def motif_lengths(n, rng):

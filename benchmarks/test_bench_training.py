@@ -22,13 +22,7 @@ from skspeech.training.buckets import LengthBucketSampler
 from skspeech.training.net import make_optimizer
 from skspeech.training.population import EpochSample
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def spectrograms(n_recordings, n_bins, n_frames):

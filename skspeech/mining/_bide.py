@@ -12,7 +12,14 @@ from typing import NamedTuple
 import numpy as np
 
 from skspeech.mining._encoding import Database, Found, Query
-from skspeech.mining._kernels import SLICE, compiled, found_in, frequent_symbols, with_room
+from skspeech.mining._kernels import (
+    SLICE,
+    compiled,
+    found_in,
+    frequent_symbols,
+    list_pattern,
+    with_room,
+)
 
 __all__ = ["mine"]
 
@@ -297,12 +304,7 @@ def _visit(text, stores, state, scratch, counts, marks, query):
             extended, more = _extends_backward(text, stores, level, scratch, marks, both)
             work += more
         if not extended and level >= min_length:
-            patterns[0, state[4]], patterns[1, state[4]] = state[3], level
-            patterns[2, state[4]] = support
-            for i in range(1, level + 1):
-                listed[0, state[3]] = levels[0, i]
-                state[3] += 1
-            state[4] += 1
+            list_pattern(levels[0, 1 : level + 1], support, listed, patterns, state)
     if may_grow and both and extended and level > 0:
         pruned, more = _extends_backward(text, stores, level, scratch, marks, not both)
         may_grow = not pruned

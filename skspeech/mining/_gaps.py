@@ -12,7 +12,14 @@ from typing import NamedTuple
 import numpy as np
 
 from skspeech.mining._encoding import Database, Found, Query
-from skspeech.mining._kernels import SLICE, compiled, found_in, frequent_symbols, with_room
+from skspeech.mining._kernels import (
+    SLICE,
+    compiled,
+    found_in,
+    frequent_symbols,
+    list_pattern,
+    with_room,
+)
 
 __all__ = ["mine"]
 
@@ -237,12 +244,7 @@ def _visit(text, stores, state, followers, occurrences, support, query):
         )
         work += more
     if not extended and level >= min_length:
-        patterns[0, state[4]], patterns[1, state[4]] = state[3], level
-        patterns[2, state[4]] = support
-        for i in range(1, level + 1):
-            listed[0, state[3]] = levels[0, i]
-            state[3] += 1
-        state[4] += 1
+        list_pattern(levels[0, 1 : level + 1], support, listed, patterns, state)
     elif both and may_grow:
         pruned, more = _is_preceded(text, at, levels, level, state, followers, occurrences, both)
         may_grow = not pruned

@@ -11,12 +11,25 @@ import numpy as np
 from skspeech.compiled import compiler
 from skspeech.mining._encoding import Database, Found, Query
 
-__all__ = ["SLICE", "compiled", "found_in", "frequent_symbols", "with_room"]
+__all__ = ["SLICE", "compiled", "found_in", "frequent_symbols", "list_pattern", "with_room"]
 
 compiled = compiler()
 
 #: Steps of a search in a slice: some ten milliseconds, a tenth of a second of slow ones.
 SLICE = 1 << 20
+
+
+@compiled
+def list_pattern(
+    symbols: np.ndarray, support: int, listed: np.ndarray, patterns: np.ndarray, state: np.ndarray
+) -> None:
+    """Put a pattern behind those that are listed: `state[3]` symbols of `state[4]` patterns."""
+    patterns[0, state[4]], patterns[1, state[4]] = state[3], len(symbols)
+    patterns[2, state[4]] = support
+    for symbol in symbols:
+        listed[0, state[3]] = symbol
+        state[3] += 1
+    state[4] += 1
 
 
 def frequent_symbols(database: Database, min_support: int) -> tuple[np.ndarray, np.ndarray]:
