@@ -1,9 +1,11 @@
 from .evaluation import cross_validate_speakers
+from .leaks import Leak, find_leaks
 from .results import ResultFile, read_results
 from .search import TPESearchCV
 from .splitters import LeaveOneSessionOut, LeaveOneSpeakerOut, SpeakerShuffleSplit, ValidateOnTest
 
 __all__ = [
+    "Leak",
     "LeaveOneSessionOut",
     "LeaveOneSpeakerOut",
     "ResultFile",
@@ -11,5 +13,6 @@ __all__ = [
     "TPESearchCV",
     "ValidateOnTest",
     "cross_validate_speakers",
+    "find_leaks",
     "read_results",
 ]

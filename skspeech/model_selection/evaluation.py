@@ -11,7 +11,8 @@ from sklearn.base import clone
 from sklearn.model_selection import LeaveOneGroupOut, check_cv
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
-from skspeech.exceptions import SpeakerWarning
+from skspeech.exceptions import LeakageWarning, SpeakerWarning
+from skspeech.model_selection._copies import copied
 from skspeech.model_selection.fold import groups_for, run_fold
 from skspeech.model_selection.results import ResultFile
 from skspeech.training.labels import check_groups
@@ -30,6 +31,7 @@ def cross_validate_speakers(
     n_jobs: int | None = None,
     results: Any = None,
     return_train_score: bool = False,
+    check_copies: bool = True,
     verbose: int = 0,
 ) -> list[dict[str, Any]]:
     """Evaluate a classifier on speakers it has not heard, with a row a fold.
@@ -63,6 +65,10 @@ def cross_validate_speakers(
         say) is compared, not what is in the files; a ResultFile may say by `data` what they are.
     return_train_score : bool, default=False
         Whether ``train_wa`` is computed.
+    check_copies : bool, default=True
+        Whether to look for exact copies of recordings on both sides of a fold before the first
+        fold is computed. Recordings read on access are read once more for it; it changes no row.
+        For excerpts see :func:`~skspeech.model_selection.find_leaks`.
     verbose : int, default=0
         1 shows a progress bar on standard error.
 
@@ -89,6 +95,8 @@ def cross_validate_speakers(
 
     Warns
     -----
+    LeakageWarning
+        If a recording that a fold tests has an exact copy among those it learns from.
     SpeakerWarning
         If speakers are in the training and in the test part of a fold, or a search inside splits
         without knowing them.
@@ -119,6 +127,8 @@ def cross_validate_speakers(
         keys = _keys(estimator, X, y, groups, folds, (file.data, return_train_score))
         found = file.find()
     rows = {i: {**found[key], "fold": i} for i, key in enumerate(keys) if key in found}
+    if check_copies and len(rows) < len(folds):
+        _warn_of_copies(folds, X)
     jobs = (
         delayed(run_fold)(i, keys[i], estimator, X, y, groups, parts, return_train_score)
         for i, parts in enumerate(folds)
@@ -204,6 +214,20 @@ def _warn_of_shared_speakers(folds: list[tuple], groups: np.ndarray) -> None:
                 stacklevel=3,
             )
             return
+
+
+def _warn_of_copies(folds: list[tuple], X: Any) -> None:
+    sides = [(np.setdiff1d(np.append(a, b), test), test) for a, b, test in folds]
+    found = copied(X, sides)
+    if found is not None:
+        fold, number, tested, learnt = found
+        warnings.warn(
+            f"Fold {fold} tests {number} recordings that it learns from copies of, X[{tested}] for "
+            f"one, which is X[{learnt}] as well: its scores are too good. find_leaks lists all "
+            "copies, and shared excerpts; check_copies=False leaves this check out.",
+            LeakageWarning,
+            stacklevel=3,
+        )
 
 
 def _identity(X: Any) -> str:
