@@ -80,6 +80,8 @@ def test_real_lengths_against_padded(benchmark, capsys, segments, cls):
     ratio = times["padded"] / times["real"]
     benchmark.extra_info["over_padded"] = round(ratio, 2)
     benchmark.extra_info["accuracy"] = {name: round(score, 3) for name, score in scores.items()}
+    assert ratio >= 8
+    assert scores["real"] >= scores["padded"] - 0.02
     with capsys.disabled():
         print(
             f"\n{cls.__name__}, epochs: {sizes['max_epochs']}. {ratio:.1f} times as fast as padded "

@@ -118,3 +118,9 @@ def test_nothing_to_explode_is_an_error():
         explode([])
     with pytest.raises(TypeError, match="length and integer indexing"):
         explode(3)
+
+
+@pytest.mark.parametrize("segment", [np.array(3.0), object_array([np.zeros(2), np.zeros(3)])])
+def test_neither_a_number_nor_a_bag_is_a_segment(segment):
+    with pytest.raises(RecordingError, match=r"X\[0\] has as segment 0 no array but ndarray"):
+        explode([[segment]])

@@ -72,6 +72,12 @@ def test_songs_are_held_out(singer, singing, cv):
 def test_mining_is_searched(singer, singing):
     search = GridSearchCV(singer, LARGER, cv=GroupKFold(3), error_score="raise")
     search.fit(singing.data, singing.target, groups=singing.songs)
+    few, many = (
+        len(singer.set_params(**{name: n}).fit(singing.data, singing.target)[0].miner_.patterns_)
+        for name in LARGER
+        for n in (4, 3)
+    )
+    assert few < many
     assert set(search.cv_results_["param_motifextractor__miner__min_support"]) == {3, 4}
 
 

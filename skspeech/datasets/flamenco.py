@@ -65,7 +65,8 @@ def load_flamenco_motifs(
         nor .flac and other folders are passed over.
     duplicates : {"drop", "keep"}, default="drop"
         "drop" keeps the first, by its name, of files that have the same samples, and none of them
-        where they are in the folders of two singers. "keep" keeps all, as the paper has them.
+        where they are in the folders of two singers. "keep" keeps all, as the paper has them. What
+        only overlaps stays, also where it has two singers: `groups` then has both in one group.
     sample_rate : float or None, default=16000
         In Hz, of the waveforms. None keeps the files' own 22,050 Hz. Copies and overlaps are found
         in the files' own samples.
@@ -173,11 +174,11 @@ def load_flamenco_motifs(
         data=data,
         target=target,
         target_names=np.array(list(SINGERS)),
-        singers=np.array([clip.singer for clip in there]),
-        songs=np.array([clip.song for clip in there]),
+        singers=np.array([clip.singer for clip in there], dtype=str),
+        songs=np.array([clip.song for clip in there], dtype=str),
         symbols=object_array([clip.symbols for clip in there]),
         groups=_groups([samples[i] for i in kept], contents[kept]),
-        filenames=np.array([clip.filename for clip in there]),
+        filenames=np.array([clip.filename for clip in there], dtype=str),
         dropped=[clips[i].filename for i in sorted(copies + ambiguous)],
         n_copies_dropped=len(copies),
         n_ambiguous_dropped=len(ambiguous),

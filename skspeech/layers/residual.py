@@ -19,6 +19,11 @@ class MaskedResidual(nn.Module):
         What the input goes through on its way to the sum where the body changes its channels,
         bins or frames; it has to change them alike. None adds the input as it is.
 
+    Raises
+    ------
+    ValueError
+        If the two leave different numbers of frames.
+
     Notes
     -----
     Input (n_recordings, n_channels, ..., n_frames), output as the body gives it. Padding stays
@@ -40,6 +45,13 @@ class MaskedResidual(nn.Module):
 
     def __init__(self, body: MaskedSequential, shortcut: MaskedSequential | None = None) -> None:
         super().__init__()
+        for n_frames in range(body.min_input_length(), body.min_input_length() + 64):
+            found = n_frames if shortcut is None else shortcut.output_lengths(n_frames)
+            if found != body.output_lengths(n_frames):
+                raise ValueError(
+                    f"Of {n_frames} frames the body leaves {body.output_lengths(n_frames)} and the "
+                    f"shortcut {found}. Give both the same steps and paddings."
+                )
         self.body = body
         self.shortcut = shortcut
 

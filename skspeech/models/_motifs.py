@@ -48,6 +48,10 @@ class MotifNetwork(nn.Module):
     embedding_size: int
     min_frames: int | None
 
+    def extra_repr(self) -> str:
+        """Say what no layer says: a saved network is compared by it with its parameters."""
+        return f"min_frames={self.min_frames}"
+
     def min_input_length(self) -> int:
         """Return the least number of frames: what the blocks need, and `min_frames`."""
         return max(self.blocks.min_input_length(), self.min_frames or 1)

@@ -5,7 +5,10 @@ Embeddings", arXiv:2008.00198, 2020, section 3.2 and Figure 2. Sizes that the te
 those of the authors' code (aitor-mir/deep-flamenco), but for the units of the BLSTM: it has 1,000 a
 direction, and here 512 are the default.
 
-Where the code departs from the text, the text is followed. The kernels of its residual blocks are
+Where the code departs from the text, the text is followed, but for two things: the convolution with
+steps of 2 stands before the residual blocks, as in the code, where the text has it in the first of
+them; and of the two directions' outputs the last ones make the embedding, where the text can be
+read as all of them, which the code lays side by side. The kernels of its residual blocks are
 1 x 1, for a stride stands where the kernel size belongs; the text's are 3 x 3. Its BLSTM goes along
 the maps, the text's along the frames.
 """

@@ -106,7 +106,7 @@ def _checked(recording: Any, index: int) -> list[Any]:
     if not segments:
         raise RecordingError("is an empty bag", "Remove the recording or give it a segment.", index)
     for place, segment in enumerate(segments):
-        if not getattr(segment, "ndim", 0):
+        if not getattr(segment, "ndim", 0) or segment.dtype == object:
             which = f"has as segment {place}" if isinstance(recording, list | tuple) else "is"
             raise RecordingError(
                 f"{which} no array but {type(segment).__name__}",

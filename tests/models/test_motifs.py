@@ -268,3 +268,10 @@ def test_sizes_may_be_numpys(cls):
 def test_sizes_that_no_layer_has(estimator, message):
     with pytest.raises(ValueError, match=message):
         estimator.fit(X, Y)
+
+
+@EACH
+def test_a_network_of_other_least_frames_is_not_saved(cls, tmp_path):
+    network = small(cls).fit(X, Y).set_params(min_frames=99)
+    with pytest.raises(ValueError, match="describe another network"):
+        save_model(network, tmp_path / "model")
