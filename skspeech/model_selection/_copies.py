@@ -20,9 +20,8 @@ def as_recordings(X: Any) -> Any:
     """Return a collection that is indexed by position: tables as arrays, others as they are."""
     if hasattr(X, "iloc"):
         return X.to_numpy()
-    if isinstance(X, list | tuple) and len(X) and _is_row(X[0]):
-        return np.asarray(X)
-    return X
+    rows = isinstance(X, list | tuple) and all(_is_row(row) for row in X)
+    return np.asarray(X) if rows and len({len(row) for row in X}) == 1 else X
 
 
 def _is_row(recording: Any) -> bool:
@@ -45,7 +44,8 @@ def digest(array: np.ndarray) -> bytes | None:
     bytes or None
         None where there are fewer than eight different values.
     """
-    values = np.ascontiguousarray(array, dtype=np.float32)
+    with np.errstate(over="ignore"):  # whose business it is will say
+        values = np.ascontiguousarray(array, dtype=np.float32)
     if len(np.unique(values.ravel()[:4096])) < _FEWEST_VALUES and (
         len(np.unique(values)) < _FEWEST_VALUES
     ):

@@ -25,7 +25,7 @@ _BLOCK = 1 << 20  # samples that are fingerprinted at a time
 _QUERIES = 1 << 14  # landmarks that are looked up at a time
 _MOST_PARTNERS = 1_000  # of a fingerprint
 _MOST_REPEATS = 2  # of a fingerprint within _STRETCH of a waveform: more, and it is a tone
-_STRETCH = 1 << 18  # samples
+_STRETCH = 1 << 12  # samples: shorter than what recurs in a recording, longer than a tone's period
 _LONGEST_GAP = 1 << 14  # samples between fingerprints that speak for the same run
 
 

@@ -68,6 +68,7 @@ def cross_validate_speakers(
     check_copies : bool, default=True
         Whether to look for exact copies of recordings on both sides of a fold before the first
         fold is computed. Recordings read on access are read once more for it; it changes no row.
+        What a pipeline reads from paths is not looked at: give the AudioLoader's answer instead.
         For excerpts see :func:`~skspeech.model_selection.find_leaks`.
     verbose : int, default=0
         1 shows a progress bar on standard error.
@@ -222,8 +223,8 @@ def _warn_of_copies(folds: list[tuple], X: Any) -> None:
     if found is not None:
         fold, number, tested, learnt = found
         warnings.warn(
-            f"Fold {fold} tests {number} recordings that it learns from copies of, X[{tested}] for "
-            f"one, which is X[{learnt}] as well: its scores are too good. find_leaks lists all "
+            f"Fold {fold} tests {number} recording(s) that it learns from copies of, X[{tested}] "
+            f"for one, which is X[{learnt}] as well: its scores are too good. find_leaks lists all "
             "copies, and shared excerpts; check_copies=False leaves this check out.",
             LeakageWarning,
             stacklevel=3,

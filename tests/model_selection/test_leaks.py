@@ -323,3 +323,28 @@ def test_an_evaluation_leaves_alone_what_is_no_sound():
     cross_validate_speakers(DummyClassifier(), contours, LABELS, groups=SPEAKERS)
     paths = ["a_recording.wav"] * 12
     cross_validate_speakers(DummyClassifier(), paths, LABELS, groups=SPEAKERS)
+
+
+def test_an_evaluation_leaves_ragged_lists_of_numbers_alone():
+    X = [[0.0] * (1 + i % 3) for i in range(12)]
+    cross_validate_speakers(DummyClassifier(), X, LABELS, groups=SPEAKERS)
+
+
+def test_numbers_beyond_32_bits_are_no_warning():
+    cross_validate_speakers(DummyClassifier(), 1e300 * TABLE, LABELS, groups=SPEAKERS)
+
+
+@pytest.mark.parametrize("times", [3, 5])
+def test_what_recurs_in_a_recording_is_found(times):
+    speech = make_emotional_speech(2, 2, emotions=("anger", "sadness"), random_state=0).data
+    excerpt = speech[0][3000:11_000]
+    recurring = np.concatenate([part for _ in range(times) for part in (speech[5], excerpt)])
+    leaks = find_leaks([speech[0], recurring])
+    assert {(leak.first, leak.second) for leak in leaks} == {(0, 1)}
+    assert max(leak.duration for leak in leaks) > 0.45
+
+
+def test_a_loop_of_a_recording_is_found():
+    speech = make_emotional_speech(1, 1, emotions=("anger",), random_state=0).data[0]
+    assert find_leaks([speech, np.tile(speech, 4)])
+    assert find_leaks([speech[:6400], np.resize(speech[:6400], 32_000)])
