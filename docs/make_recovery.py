@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from skspeech.datasets import make_singing
+from skspeech.exceptions import NoMotifError
 from skspeech.metrics import motif_recovery
 from skspeech.mining import ClosedMotifMiner
 from skspeech.preprocessing import ContourApproximator, MotifExtractor
@@ -50,9 +51,7 @@ def located(singing: Any, contour: dict[str, Any]) -> np.ndarray:
     )
     try:
         return extractor.fit(singing.data, singing.target).locate(singing.data)
-    except ValueError as error:
-        if "No motif" not in str(error):
-            raise
+    except NoMotifError:
         return singing.motifs[:0]
 
 

@@ -5,6 +5,7 @@ __all__ = [
     "LeakageWarning",
     "MissingExtraError",
     "MotifWarning",
+    "NoMotifError",
     "PatternExplosionError",
     "PluginWarning",
     "RecordingError",
@@ -52,6 +53,10 @@ class MissingExtraError(ImportError):
 
 class MotifWarning(UserWarning):
     """A recording has no motif, and its loudest part stands for it."""
+
+
+class NoMotifError(ValueError):
+    """Nothing in the recordings of a fit recurs as a motif has to; the message says what to try."""
 
 
 class PatternExplosionError(ValueError):

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from skspeech.exceptions import PatternExplosionError, RecordingError
+from skspeech.exceptions import NoMotifError, PatternExplosionError, RecordingError
 from skspeech.mining._occurrences import FIELDS, OCCURRENCE, PatternTree
 from skspeech.mining._wording import motif_names, nothing_found
 from skspeech.mining.closed import closed_sequences
@@ -155,8 +155,10 @@ class ClosedMotifMiner(TransformerMixin, BaseEstimator):
             Names the recording that cannot be used, and the mend.
         PatternExplosionError
             If more than `max_patterns` motifs are found at once; a note says in what.
+        NoMotifError
+            If nothing is found.
         ValueError
-            If nothing is found, or labels or parameters do not fit.
+            If labels or parameters do not fit.
         """
         if self.max_length is not None and self.max_length < self.min_length:
             raise ValueError(
@@ -175,7 +177,7 @@ class ClosedMotifMiner(TransformerMixin, BaseEstimator):
         patterns = sorted(set().union(*found), key=lambda pattern: (-len(pattern), pattern))
         if not patterns:
             mined = [phrases for _, _, phrases in databases]
-            raise ValueError(nothing_found(mined, self.scope, self.min_support, self.min_length))
+            raise NoMotifError(nothing_found(mined, self.scope, self.min_support, self.min_length))
         self.patterns_ = patterns
         self.classes_ = classes
         self.supports_ = np.array([[counts[p] for p in patterns] for counts in found], np.int64)

@@ -73,8 +73,8 @@ def find_leaks(
     added, moved by any number of samples, rounded to 16 or 8 bits, or compressed as MP3. What is
     played faster or slower, resampled, filtered, faded, clipped, heard through another room or
     microphone, or mixed with other sound as loud as itself is not found, or not always. Silence,
-    clicks, tones, hum, chords of a few tones and whatever repeats itself all the time are no
-    leaks: other recordings may hold them, too.
+    clicks, tones, hum, chords of a few tones and whatever repeats itself within a third of
+    `min_duration` are no leaks: other recordings may hold them, too.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skspeech.exceptions import MotifWarning
+from skspeech.exceptions import MotifWarning, NoMotifError
 from skspeech.preprocessing._base import CollectionTransformer
 from skspeech.preprocessing._cuts import cut, loudest, scattered
 from skspeech.preprocessing._motif_parts import (
@@ -187,8 +187,10 @@ class MotifExtractor(CollectionTransformer):
             Names the recording that cannot be used, and the mend.
         PatternExplosionError
             If there are more motifs than the miner may keep.
+        NoMotifError
+            If there is no motif at all.
         ValueError
-            If parts do not agree on the sample rate or hop, or there is no motif at all.
+            If parts do not agree on the sample rate or hop.
         """
         self._learn(X, y)
         return self
@@ -298,7 +300,7 @@ class MotifExtractor(CollectionTransformer):
             fitted.miner_ = self._mined(parts.miner, contours, y)
             fitted.fallback_duration_ = self._median_duration(fitted.miner_, contours)
             fitted.random_seed_ = int(own_random_state(self.random_state).randint(2**31 - 1))
-            fitted.spectrogram_ = parts.spectrogram
+            fitted.spectrogram_ = parts.spectrogram  # to be asked for its rate
             cuts = fitted._lazily(recordings, contours, MotifExtractor._heard)
             fitted.spectrogram_ = parts.spectrogram.fit(cuts)
         self.__dict__.update(fitted.__dict__)
@@ -307,7 +309,7 @@ class MotifExtractor(CollectionTransformer):
     def _mined(self, miner: Any, contours: list[list[Phrase]], y: Any) -> Any:
         try:
             return miner.fit(object_array(contours), y)
-        except ValueError as error:
+        except NoMotifError as error:
             error.add_note(
                 f"The recordings were taken for ones of sample_rate={self.sample_rate} Hz. Is that "
                 "right?"
@@ -318,7 +320,7 @@ class MotifExtractor(CollectionTransformer):
         rows = [_locations(miner, contour, self.min_duration) for contour in contours]
         found = np.concatenate(rows)
         if not len(found):
-            raise ValueError(
+            raise NoMotifError(
                 f"None of the {len(miner.patterns_)} motifs lasts min_duration={self.min_duration} "
                 "seconds anywhere. Lower min_duration."
             )

@@ -348,3 +348,46 @@ def test_a_loop_of_a_recording_is_found():
     speech = make_emotional_speech(1, 1, emotions=("anger",), random_state=0).data[0]
     assert find_leaks([speech, np.tile(speech, 4)])
     assert find_leaks([speech[:6400], np.resize(speech[:6400], 32_000)])
+
+
+def lively(seconds, seed):
+    """Return noise that rises and falls, as unlike itself as speech."""
+    rng = np.random.default_rng(seed)
+    swell = np.repeat(rng.uniform(0.05, 1, int(seconds * 20)), 800)
+    return (swell * rng.standard_normal(len(swell))).astype(np.float32)
+
+
+def test_a_run_of_more_than_a_minute_is_told_as_one():
+    shared = lively(70, 0)
+    (leak,) = find_leaks([shared, np.concatenate([lively(2, 1), shared])])
+    assert leak.duration == pytest.approx(70, abs=0.1)
+    assert leak.second_start == pytest.approx(2, abs=0.02)
+
+
+def test_an_excerpt_late_in_an_hour_is_found():
+    excerpt, long = lively(0.5, 0), lively(90, 1)
+    long[80 * 16_000 : 80 * 16_000 + len(excerpt)] = excerpt
+    (leak,) = find_leaks([np.concatenate([lively(1, 2), excerpt]), long])
+    assert leak.second_start == pytest.approx(80, abs=0.02)
+
+
+def test_an_excerpt_of_many_is_told_of_all():
+    excerpt = lively(0.5, 0)
+    leaks = find_leaks([np.concatenate([lively(1, 1 + i), excerpt]) for i in range(8)])
+    assert len({(leak.first, leak.second) for leak in leaks}) == 28
+
+
+@pytest.mark.parametrize("period", [0.02, 0.04, 0.08])
+def test_what_repeats_itself_all_the_time_is_no_leak(period):
+    beat = lively(0.2, 0)[: int(period * 16_000)]
+    beats = [np.resize(beat, 32_000), np.resize(beat, 48_000)]
+    assert find_leaks([np.concatenate([lively(1, i), x]) for i, x in enumerate(beats, 1)]) == []
+
+
+def test_zeros_of_either_sign_are_the_same():
+    first = lively(0.5, 0)
+    first[100:200] = 0
+    second = first.copy()
+    second[100:200] = -0.0
+    (leak,) = find_leaks([first, second])
+    assert leak.kind == "copy"

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from skspeech.exceptions import MotifWarning, RecordingError
+from skspeech.exceptions import MotifWarning, NoMotifError, RecordingError
 from skspeech.mining import ClosedMotifMiner
 from skspeech.persistence import load_model, save_model
 from skspeech.preprocessing import (
@@ -165,7 +165,7 @@ def test_short_occurrences_may_be_left_out(songs):
     quick = np.repeat(songs[0].reshape(-1, round(NOTE * RATE))[:, :1], 20)  # 20 ms a note
     fitted = extractor(min_duration=0.15).fit([*songs, quick], [*SINGERS, "Ann"])
     assert set(fitted.locate([*songs, quick])["recording"]) == {0, 1, 2, 3}
-    with pytest.raises(ValueError, match=r"lasts min_duration=9 seconds .* Lower min_duration"):
+    with pytest.raises(NoMotifError, match=r"lasts min_duration=9 seconds .* Lower min_duration"):
         extractor(min_duration=9).fit(songs, SINGERS)
 
 
@@ -403,8 +403,14 @@ def test_a_pitch_of_other_frames_is_refused(songs):
 
 
 def test_where_there_is_no_motif_the_sample_rate_is_named(songs):
-    with pytest.raises(ValueError, match="No motif") as caught:
+    with pytest.raises(NoMotifError, match="No motif") as caught:
         extractor(miner=ClosedMotifMiner(min_support=9)).fit(songs, SINGERS)
     assert caught.value.__notes__ == [
         "The recordings were taken for ones of sample_rate=1000 Hz. Is that right?"
     ]
+
+
+def test_other_errors_say_nothing_of_the_sample_rate(songs):
+    with pytest.raises(ValueError, match="inconsistent numbers of samples") as caught:
+        extractor().fit(songs, SINGERS[:3])
+    assert not hasattr(caught.value, "__notes__")
