@@ -11,7 +11,7 @@ __all__ = ["KINDS", "SpeechTags", "get_speech_tags"]
 
 #: What one ``X[i]`` may be. A contour is a list of phrases, a path names a file; the others are
 #: arrays, with the axes that :data:`skspeech.recordings.KINDS` says.
-KINDS = ("waveform", "spectrogram", "pitch", "contour", "video", "path")
+KINDS = ("waveform", "spectrogram", "pitch", "contour", "video", "frame_targets", "path")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

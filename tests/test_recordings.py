@@ -238,6 +238,7 @@ GOOD = {
     "spectrogram": np.zeros((3, 8)),
     "pitch": np.zeros(8),
     "video": np.zeros((8, 3, 2)),
+    "frame_targets": np.zeros((8, 3)),
 }
 
 
@@ -258,6 +259,8 @@ GOOD = {
         ("waveform", np.zeros((2, 8)), r"has shape \(2, 8\). Reader reads .*\(n_samples\)"),
         ("waveform", np.float64(3), r"has shape \(\)"),
         ("spectrogram", np.zeros(8), r"has shape \(8,\).*\(n_bins, n_frames\) or \(n_channels"),
+        ("video", gap(np.nan, (6, 4, 2, 1), (8, 5, 3, 2)), "NaN at frame 6, context 4, row 2, col"),
+        ("frame_targets", gap(np.nan, (6, 2), (8, 3)), "holds NaN at frame 6, output 2"),
         ("video", np.zeros((8, 3)), r"has shape \(8, 3\).*\(n_frames, n_rows, n_columns\)"),
         ("waveform", np.zeros(8, complex), "is complex. .*magnitude"),
         ("waveform", "voice.wav", "is no array of numbers but str. .*AudioLoader"),

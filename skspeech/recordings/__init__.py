@@ -6,12 +6,13 @@ its speaker) has the same index. The kind of a recording comes from the estimato
 """
 
 from skspeech.recordings.bags import Segments, explode
-from skspeech.recordings.checks import KINDS, check_recording, segments_of
+from skspeech.recordings.checks import FRAMES_FIRST, KINDS, check_recording, segments_of
 from skspeech.recordings.collection import features_kept_on_failure, validate_recordings
 from skspeech.recordings.phrase import Phrase
 from skspeech.recordings.sequence import RecordingSequence, object_array
 
 __all__ = [
+    "FRAMES_FIRST",
     "KINDS",
     "Phrase",
     "RecordingSequence",

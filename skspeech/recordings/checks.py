@@ -9,17 +9,22 @@ import numpy as np
 from skspeech.exceptions import RecordingError
 from skspeech.recordings.contour import check_contour
 
-__all__ = ["KINDS", "as_float32", "check_recording", "segments_of"]
+__all__ = ["FRAMES_FIRST", "KINDS", "as_float32", "check_recording", "segments_of"]
 
 #: The axes that one recording of each kind of array may have; time is last for sound, first for
-#: video. The other kinds of :data:`skspeech.tags.KINDS` are no arrays: a contour is a list of
+#: video (whose frames may come with their context, UltrasoundFramer's) and for what a regressor
+#: answers frame by frame. The other kinds of :data:`skspeech.tags.KINDS` are no arrays: a contour is a list of
 #: phrases (:mod:`skspeech.recordings.contour`), a path is for its reader to check.
 KINDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "waveform": (("sample",),),
     "spectrogram": (("bin", "frame"), ("channel", "bin", "frame")),
     "pitch": (("frame",),),
-    "video": (("frame", "row", "column"),),
+    "video": (("frame", "row", "column"), ("frame", "context", "row", "column")),
+    "frame_targets": (("frame", "output"),),
 }
+
+#: The kinds whose first axis is time.
+FRAMES_FIRST = ("video", "frame_targets")
 
 
 def segments_of(recording: Any) -> Sequence[Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skspeech.recordings import KINDS, object_array
+from skspeech.recordings import FRAMES_FIRST, KINDS, object_array
 from skspeech.tags import get_speech_tags
 from skspeech.testing.answers import arrays_of
 from skspeech.testing.recordings import make_labels, make_recordings, write_waveform
@@ -77,7 +77,7 @@ def shortest(recording: Any, kind: str) -> Any:
         return [recording[0][:1]]
     if kind == "path":
         return write_waveform(Path(recording).with_suffix(".short.wav"), np.ones(1))
-    return recording[:1] if kind == "video" else recording[..., :1]
+    return recording[:1] if kind in FRAMES_FIRST else recording[..., :1]
 
 
 def giant(recordings: np.ndarray, kind: str) -> Any:
@@ -88,7 +88,7 @@ def giant(recordings: np.ndarray, kind: str) -> Any:
     if kind == "contour":
         return 9 * max(recordings, key=lambda phrases: sum(map(len, phrases)))
     longest = max(recordings, key=lambda x: x.size)
-    return np.concatenate([longest] * 9, axis=0 if kind == "video" else -1)
+    return np.concatenate([longest] * 9, axis=0 if kind in FRAMES_FIRST else -1)
 
 
 def bad_recordings(estimator: Any, good: Any) -> dict[str, Any]:

@@ -42,6 +42,7 @@ def make_recordings(kind: str, n_recordings: int = 12, *, seed: int = 0) -> np.n
         "spectrogram": _spectrogram,
         "pitch": _pitch,
         "video": _video,
+        "frame_targets": _frame_targets,
         "contour": _contour,
     }[kind]
     rng = np.random.default_rng(seed)
@@ -81,6 +82,12 @@ def _pitch(rng: np.random.Generator, odd: bool) -> Any:
 def _video(rng: np.random.Generator, odd: bool) -> Any:
     video = rng.integers(0, 128, size=(rng.integers(8, 20), 8, 6))
     return (video + 64 * odd).astype(np.uint8)
+
+
+def _frame_targets(rng: np.random.Generator, odd: bool) -> Any:
+    targets = rng.standard_normal((rng.integers(8, 60), 5))
+    targets[:, :2] += 2 * odd
+    return targets.astype(np.float32)
 
 
 def _contour(rng: np.random.Generator, odd: bool) -> Any:
