@@ -52,12 +52,16 @@ class Run:
         ``estimator(sample_rate, seed)`` gives the unfitted model.
     splitter : callable
         ``splitter(seed)`` gives the splits.
+    view : callable or None, default=None
+        ``view(corpus)`` gives the recordings of this run, a Bunch like the corpus; None takes the
+        corpus itself.
     """
 
     protocol: str
     model: str
     estimator: Callable[[float, int], Any]
     splitter: Callable[[int], Any]
+    view: Callable[[Bunch], Bunch] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,15 @@ class Experiment:
     runs : sequence of Run
     published : mapping, default={}
         What the paper prints: by (protocol, model), by the name of a figure.
+    features : sequence of str, default=()
+        Names of runs that end in ``-feature`` go into one line of a table for all features.
     """
 
     about: str
     load: Callable[[Any], Bunch]
     runs: Sequence[Run]
     published: Mapping[tuple[str, str], Mapping[str, float]] = field(default_factory=dict)
+    features: Sequence[str] = ()
 
 
 def load_experiment(name: str) -> Experiment:
@@ -162,7 +169,8 @@ def run_experiment(
     command = _command(name, seed, max_epochs)
     rows = []
     for run in runs:
-        estimator = run.estimator(corpus.sample_rate, seed)
+        read = corpus if run.view is None else run.view(corpus)
+        estimator = run.estimator(read.sample_rate, seed)
         settings = limit_epochs(estimator, max_epochs)
         columns = {
             "experiment": name,
@@ -170,13 +178,13 @@ def run_experiment(
             "model": run.model,
             "seed": str(seed),
             "settings": settings,
-            "data": corpus.description,
+            "data": read.description,
             "versions": versions(),
             "threads": os.environ.get("OMP_NUM_THREADS", "not set"),
             "command": command,
         }
-        file = ResultFile(path, columns=columns, data=_identity(corpus, run, seed))
-        found = _evaluate(run, estimator, corpus, seed, file, n_jobs, verbose)
+        file = ResultFile(path, columns=columns, data=_identity(read, run, seed))
+        found = _evaluate(run, estimator, read, seed, file, n_jobs, verbose)
         rows += [{**columns, **row} for row in found]
     return rows
 

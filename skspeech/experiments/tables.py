@@ -44,6 +44,7 @@ def experiment_tables(rows: Rows) -> str:
     others = [run for run in runs if "average" not in _published(run, experiment)]
     parts = [
         _average_table(averaged, experiment),
+        _feature_table(runs, experiment),
         _unseen_table(others, experiment),
         *(_search_table(run) for run in runs if run[0]["search"]),
         *(_confusion_table(run) for run in runs if not run[0]["search"]),
@@ -123,6 +124,35 @@ def _average_table(runs: list[Rows], experiment: Experiment) -> str:
         "epochs",
     )
     return _table(header, lines)
+
+
+def _feature_table(runs: list[Rows], experiment: Experiment) -> str:
+    """Show runs that differ in the feature in one line, by accuracy and AUC, below the paper's."""
+    features = experiment.features
+    lines: dict[tuple, list[str]] = {}
+    for run in runs:
+        protocol, model = _key(run)
+        network, _, feature = model.rpartition("-")
+        if feature not in features:
+            continue
+        place = 3 + 2 * features.index(feature)
+        published = _published(run, experiment)
+        paper = [f"{published[name]:.2f}" for name in ("wa", "auc") if name in published]
+        for source, cells in (("paper", paper), (f"seed {run[0]['seed']}", _wa_and_auc(run))):
+            if cells:
+                settings = run[0]["settings"] if source != "paper" else ""
+                head = [protocol, f"{network} ({settings})" if settings else network, source]
+                line = lines.setdefault(tuple(head), [*head, *[""] * (2 * len(features))])
+                line[place : place + 2] = cells
+    names = (name for feature in features for name in (f"{feature}, accuracy", "AUC"))
+    return _table(("protocol", "model", "", *names), list(lines.values()))
+
+
+def _wa_and_auc(run: Rows) -> list[str]:
+    truth, answer = _answers(run)
+    by_fold = [row["auc"] for row in run if row["auc"] is not None]
+    auc = f"{100 * np.mean(by_fold):.1f}" if by_fold else ""
+    return [f"{100 * weighted_accuracy(truth, answer):.1f}", auc]
 
 
 def _unseen_table(runs: list[Rows], experiment: Experiment) -> str:

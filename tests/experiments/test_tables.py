@@ -160,3 +160,24 @@ def test_a_fold_that_is_there_twice_is_refused():
 def test_rows_of_a_run_that_is_no_more_are_named():
     with pytest.raises(ValueError, match="no run leave-one-speaker-out, cnn"):
         experiment_tables([row("cnn")])
+
+
+def test_features_of_one_network_stand_in_one_line_below_the_papers():
+    names = {
+        "experiment": "arronte2020-flamenco",
+        "protocol": "motif-at-random",
+        "command": "skspeech experiment arronte2020-flamenco --data-home DIR --seed 0",
+    }
+    rows = [
+        row("crnn-mfcc", auc=0.9, **names),
+        row("crnn-mel", fold=0, auc=0.5, **names),
+        row("crnn-mel", fold=1, auc=None, answer="aan", **names),  # one class in the test part
+        row("svc-mfcc", auc=None, **names),
+    ]
+    header, _, paper, ours, svc, *_ = lines(experiment_tables(rows))
+    assert header[3:] == [
+        "mfcc, accuracy", "AUC", "spectrogram, accuracy", "AUC", "mel, accuracy", "AUC",
+    ]  # fmt: skip
+    assert paper == ["motif-at-random", "crnn", "paper", "88.59", "87.66", "", "", "91.05", "89.11"]
+    assert ours == ["motif-at-random", "crnn", "seed 0", "33.3", "90.0", "", "", "66.7", "50.0"]
+    assert svc == ["motif-at-random", "svc", "seed 0", "33.3", *[""] * 5]
