@@ -32,6 +32,7 @@ _load_room, __dir__, __all__ = _lazy.attach(
         "recordings",
         "tags",
         "testing",
+        "vocoders",
     ],
 )
 

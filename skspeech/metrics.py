@@ -1,21 +1,37 @@
-"""The figures that papers on emotion and singers print, over recordings; and of motifs.
+"""The figures that papers print: of labels, of motifs, and of what is answered frame by frame.
 
 ``"wa"`` and ``"ua"`` are what the emotion papers call weighted and unweighted accuracy:
 scikit-learn's ``accuracy`` and ``balanced_accuracy``. They are defined here once, so that every
 table means the same.
+
+Frames are (n_frames, n_outputs) a recording, in a list, an object array or any other collection;
+one array of two axes is one recording (or many of one frame, which makes no difference), of one
+axis frames of one output. Every frame of the collection counts the same, whatever the recording.
+scikit-learn's own metrics refuse lists.
 """
 
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import accuracy_score, confusion_matrix, make_scorer, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    confusion_matrix,
+    make_scorer,
+    mean_squared_error,
+    r2_score,
+    roc_auc_score,
+)
 from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import unique_labels
 
 __all__ = [
+    "FRAME_SCORERS",
     "SCORERS",
     "auc_one_vs_rest",
     "confusion_percent",
+    "frame_mse",
+    "mean_r2",
+    "mel_cepstral_distortion",
     "motif_recovery",
     "unweighted_accuracy",
     "weighted_accuracy",
@@ -216,9 +232,168 @@ def _auc_score(estimator: Any, X: Any, y: Any) -> float:
     return auc_one_vs_rest(y, estimator.predict_proba(X), labels=estimator.classes_)
 
 
-#: For ``scoring=`` of scikit-learn's functions.
+def frame_mse(y_true: Any, y_pred: Any) -> float:
+    """Return the mean of the squared errors over all frames and outputs.
+
+    Parameters
+    ----------
+    y_true, y_pred : collections of array-like of shape (n_frames, n_outputs)
+        Targets, and the answers.
+
+    Returns
+    -------
+    float
+        In the square of their unit; Shandiz and Tóth print it of targets that are standardised.
+
+    Raises
+    ------
+    ValueError
+        If answers do not fit their targets, or something is not finite; it names the recording.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skspeech.metrics import frame_mse
+    >>> frame_mse([np.zeros((2, 3)), np.zeros((1, 3))], [np.ones((2, 3)), np.zeros((1, 3))])
+    0.6666666666666666
+    """
+    return float(mean_squared_error(*_paired_frames(y_true, y_pred)))
+
+
+def mean_r2(y_true: Any, y_pred: Any) -> float:
+    """Return the coefficient of determination of each output over all frames, averaged.
+
+    Parameters
+    ----------
+    y_true, y_pred : collections of array-like of shape (n_frames, n_outputs)
+        Targets, and the answers.
+
+    Returns
+    -------
+    float
+        1 at best; 0 for the mean of the targets as the answer. An output that never changes counts
+        1 where the answers are right and 0 else, and a single frame has none (nan, and a warning),
+        as in scikit-learn's :func:`~sklearn.metrics.r2_score`, whose average this is.
+
+    Raises
+    ------
+    ValueError
+        If answers do not fit their targets, or something is not finite; it names the recording.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skspeech.metrics import mean_r2
+    >>> targets = [np.array([[0.0, 1.0], [2.0, 3.0]]), np.array([[4.0, 5.0]])]
+    >>> mean_r2(targets, targets)
+    1.0
+    """
+    return float(r2_score(*_paired_frames(y_true, y_pred)))
+
+
+def mel_cepstral_distortion(y_true: Any, y_pred: Any, *, n_coefficients: int = 13) -> float:
+    """Return the mel-cepstral distortion of log-mel spectra, frame against frame, in dB.
+
+    The cepstrum of a frame of N bands is ``c[d] = 2 / N * sum(s[n] * cos(pi * d * (n + 1/2) / N))``
+    over the bands n, where s is the natural logarithm of the magnitude. A frame's distortion is
+    ``10 / ln(10) * sqrt(2 * sum((c[d] - c'[d]) ** 2))`` over d = 1 to `n_coefficients`, and the
+    mean over the frames is returned. So c[0], how loud it is, is left out, frames are not shifted
+    in time, and silence counts like any other frame.
+
+    So scaled, the distortion of a frame is the effective value over the bands, in dB, of the
+    difference between the two spectra as far as `n_coefficients` cosines draw it.
+
+    Parameters
+    ----------
+    y_true, y_pred : collections of array-like of shape (n_frames, n_mels)
+        Natural logarithms of mel magnitudes, as :class:`~skspeech.preprocessing.MelTargets` gives
+        them, not standardised.
+    n_coefficients : int, default=13
+        How many, 1 to n_mels - 1.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If answers do not fit their targets, something is not finite, or the bands are too few.
+
+    Notes
+    -----
+    R. Kubichek, "Mel-cepstral distance measure for objective speech quality assessment", IEEE
+    Pacific Rim Conference, 1993. Figures of papers that take cepstra by other means, such as
+    SPTK's mel-generalised ones, are not comparable in detail.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skspeech.metrics import mel_cepstral_distortion
+    >>> ripple = np.cos(np.pi * 3 * (np.arange(80) + 0.5) / 80)  # of 8.7 dB
+    >>> silence = np.full((5, 80), -11.5)
+    >>> round(mel_cepstral_distortion([silence], [silence + ripple]), 2)
+    6.14
+    """
+    truth, answer = _paired_frames(y_true, y_pred)
+    n_mels = truth.shape[1]
+    if n_coefficients not in range(1, n_mels):
+        raise ValueError(
+            f"n_coefficients is {n_coefficients!r}, but of {n_mels} bands there are 1 to "
+            f"{n_mels - 1}."
+        )
+    orders, bands = np.arange(1, n_coefficients + 1), np.arange(n_mels) + 0.5
+    cosines = np.cos(np.pi / n_mels * np.outer(bands, orders)) * 2 / n_mels
+    differences = (truth - answer) @ cosines
+    return float(10 / np.log(10) * np.sqrt(2 * (differences**2).sum(axis=1)).mean())
+
+
+def _paired_frames(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return all frames of both in a row, (n_frames, n_outputs) float64, or say what is wrong."""
+    truth, answer = _recordings(y_true), _recordings(y_pred)
+    if len(truth) != len(answer):
+        raise ValueError(f"y_true holds {len(truth)} recordings and y_pred {len(answer)}.")
+    if not truth:
+        raise ValueError("y_true is empty. Give one recording at least.")
+    for i, (target, found) in enumerate(zip(truth, answer, strict=True)):
+        if not target.size or target.ndim != 2:
+            problem = f"has shape {target.shape}" if target.size else "is empty"
+            raise ValueError(f"y_true[{i}] {problem}; expected (n_frames, n_outputs).")
+        if target.shape[1] != truth[0].shape[1]:
+            raise ValueError(
+                f"y_true[{i}] has {target.shape[1]} outputs, y_true[0] {truth[0].shape[1]}."
+            )
+        if target.shape != found.shape:
+            raise ValueError(
+                f"y_pred[{i}] has shape {found.shape}, y_true[{i}] {target.shape}. Cut the longer "
+                "to the frames of the shorter, or the outputs to the same."
+            )
+        for name, frames in (("y_true", target), ("y_pred", found)):
+            if not np.isfinite(frames).all():
+                frame, output = np.argwhere(~np.isfinite(frames))[0]
+                raise ValueError(f"{name}[{i}] holds {frames[frame, output]} in frame {frame}.")
+    return np.concatenate(truth), np.concatenate(answer)
+
+
+def _recordings(y: Any) -> list[np.ndarray]:
+    """Return what each recording is; numbers in an array, list or data frame are one recording."""
+    y = y.to_numpy() if hasattr(y, "to_numpy") else y
+    if len(y) and np.ndim(y[0]) < 2 and not (isinstance(y, np.ndarray) and y.dtype.kind == "O"):
+        whole = np.asarray(y, dtype=np.float64)
+        return [whole[:, None] if whole.ndim == 1 else whole]
+    return [np.asarray(y[i], dtype=np.float64) for i in range(len(y))]
+
+
+#: For ``scoring=`` of scikit-learn's functions, where labels are answered.
 SCORERS: dict[str, Any] = {
     "wa": make_scorer(weighted_accuracy),
     "ua": make_scorer(unweighted_accuracy),
     "auc": _auc_score,
+}
+
+#: The same where frames are answered; either may be given to ``scoring=`` as a whole.
+FRAME_SCORERS: dict[str, Any] = {
+    "neg_frame_mse": make_scorer(frame_mse, greater_is_better=False),
+    "mean_r2": make_scorer(mean_r2),
+    "neg_mcd": make_scorer(mel_cepstral_distortion, greater_is_better=False),
 }

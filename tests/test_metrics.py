@@ -1,22 +1,30 @@
-"""WA, UA, AUC and confusion: the papers' definitions, and scikit-learn's where they agree."""
+"""WA, UA, AUC, confusion and motifs, and errors of frames: the definitions that papers print."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
-from sklearn.model_selection import cross_validate
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, r2_score, roc_auc_score
+from sklearn.model_selection import cross_val_score, cross_validate
 
 from skspeech.metrics import (
+    FRAME_SCORERS,
     SCORERS,
     auc_one_vs_rest,
     confusion_percent,
+    frame_mse,
+    mean_r2,
+    mel_cepstral_distortion,
     motif_recovery,
     unweighted_accuracy,
     weighted_accuracy,
 )
+from skspeech.recordings import RecordingSequence
 
 pairs = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40)
 
@@ -154,3 +162,162 @@ def test_motifs_are_numbered_as_they_like(planted):
 def test_nothing_planted_or_located(planted):
     assert motif_recovery(planted, planted[:0]) == (0, pytest.approx(np.nan, nan_ok=True))
     assert motif_recovery(planted[:0], planted) == (pytest.approx(np.nan, nan_ok=True), 0)
+
+
+@pytest.fixture
+def spectra():
+    """Three recordings of 7, 2 and 12 frames, 20 mel bands each, and answers to them."""
+    rng = np.random.default_rng(0)
+    truth = [rng.normal(-4, 2, (n, 20)).astype(np.float32) for n in (7, 2, 12)]
+    return truth, [y + rng.normal(0, 0.5, y.shape).astype(np.float32) for y in truth]
+
+
+FRAME_METRICS = pytest.mark.parametrize("metric", [frame_mse, mean_r2, mel_cepstral_distortion])
+
+
+def as_objects(arrays):
+    objects = np.empty(len(arrays), dtype=object)
+    objects[:] = arrays
+    return objects
+
+
+def test_frames_count_alike_whatever_their_recording(spectra):
+    truth, answer = (np.concatenate(arrays).astype(float) for arrays in spectra)
+    assert frame_mse(*spectra) == pytest.approx(((truth - answer) ** 2).mean(), rel=1e-12)
+    assert mean_r2(*spectra) == pytest.approx(r2_score(truth, answer), rel=1e-12)
+    residual, total = ((truth - answer) ** 2).sum(0), ((truth - truth.mean(0)) ** 2).sum(0)
+    assert mean_r2(*spectra) == pytest.approx((1 - residual / total).mean(), rel=1e-9)
+
+
+@FRAME_METRICS
+def test_any_collection_of_frames_will_do(metric, spectra):
+    expected = metric(*spectra)
+    assert isinstance(expected, float)
+    assert metric(*map(as_objects, spectra)) == expected
+    assert metric(spectra[0], as_objects(spectra[1])) == expected
+    assert metric(*(RecordingSequence(y, np.asarray) for y in spectra)) == expected
+    assert metric(*(tuple(y) for y in spectra)) == expected
+    stacked = [np.concatenate(y) for y in spectra]
+    assert metric(*stacked) == pytest.approx(expected, rel=1e-12)
+    frames = [pd.DataFrame(y) for y in stacked]
+    assert metric(*frames) == pytest.approx(expected, rel=1e-12)
+    assert metric(*(y.tolist() for y in stacked)) == pytest.approx(expected, rel=1e-12)
+    assert metric(*(y.reshape(3, 7, 20) for y in stacked)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_one_number_a_recording_is_one_frame_each():
+    assert frame_mse([1, 2, 3], [1, 2, 5]) == pytest.approx(4 / 3)
+    assert mean_r2(np.array([1, 2, 3]), np.array([1, 2, 3])) == 1
+
+
+def test_constant_outputs_are_scored_as_scikit_learn_does():
+    truth = [np.array([[0.0, 1, 2], [0, 1, 3]])]
+    answer = [np.array([[0.0, 1, 2], [0, 2, 3]])]
+    assert mean_r2(truth, answer) == r2_score(truth[0], answer[0]) == 2 / 3
+
+
+def test_one_frame_has_no_r2():
+    with pytest.warns(UndefinedMetricWarning):
+        assert np.isnan(mean_r2(np.zeros((1, 3)), np.ones((1, 3))))
+
+
+@given(st.integers(1, 13), st.floats(-3, 3), st.floats(-5, 5))
+def test_distortion_is_the_effective_level_of_a_ripple(order, height, louder):
+    n_mels = 80
+    ripple = height * np.cos(np.pi * order * (np.arange(n_mels) + 0.5) / n_mels)
+    truth = np.random.default_rng(0).normal(-4, 2, (5, n_mels))
+    decibels = 20 / np.log(10) * np.sqrt(np.mean(ripple**2))
+    assert mel_cepstral_distortion([truth], [truth + ripple + louder]) == pytest.approx(
+        decibels, abs=1e-9
+    )
+
+
+def test_distortion_is_the_stated_sum(spectra):
+    truth, answer = (np.concatenate(arrays).astype(float) for arrays in spectra)
+    frames = []
+    for left, right in zip(truth, answer, strict=True):
+        total = 0.0
+        for order in range(1, 6):
+            cosine = np.cos(np.pi * order * (np.arange(20) + 0.5) / 20)
+            total += (2 / 20 * np.sum((left - right) * cosine)) ** 2
+        frames.append(10 / np.log(10) * np.sqrt(2 * total))
+    found = mel_cepstral_distortion(*spectra, n_coefficients=5)
+    assert found == pytest.approx(np.mean(frames), rel=1e-9)
+
+
+def test_what_is_finer_than_the_coefficients_is_not_heard():
+    ripple = np.cos(np.pi * 14 * (np.arange(80) + 0.5) / 80)
+    assert mel_cepstral_distortion([np.zeros((3, 80))], [np.tile(ripple, (3, 1))]) < 1e-12
+
+
+@pytest.mark.parametrize("n_coefficients", [0, 20, 1.5])
+def test_there_are_more_bands_than_coefficients(spectra, n_coefficients):
+    with pytest.raises(ValueError, match=r"n_coefficients is .* 20 bands .* 1 to 19"):
+        mel_cepstral_distortion(*spectra, n_coefficients=n_coefficients)
+
+
+@FRAME_METRICS
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda y: y[:2], "y_true holds 3 recordings and y_pred 2"),
+        (
+            lambda y: [y[0], y[1][:1], y[2]],
+            r"y_pred\[1\] has shape \(1, 20\), y_true\[1\] \(2, 20\)",
+        ),
+        (lambda y: [y[0][:, :9], y[1], y[2]], r"y_pred\[0\] has shape \(7, 9\)"),
+        (lambda y: [y[0], y[1] * np.nan, y[2]], r"y_pred\[1\] holds nan in frame 0"),
+        (lambda y: [y[0], y[1], y[2][:, 0]], r"y_pred\[2\] has shape \(12,\)"),
+    ],
+)
+def test_answers_have_to_fit(metric, change, problem, spectra):
+    with pytest.raises(ValueError, match=problem):
+        metric(spectra[0], change(spectra[1]))
+
+
+@FRAME_METRICS
+def test_truth_has_to_be_sound(metric, spectra):
+    truth, answer = spectra
+    outputs = [y[:, : 20 - i] for i, y in enumerate(truth)]
+    with pytest.raises(ValueError, match=r"y_true\[1\] has 19 outputs, y_true\[0\] 20"):
+        metric(outputs, outputs)
+    truth[2][3, 4] = np.inf
+    with pytest.raises(ValueError, match=r"y_true\[2\] holds inf in frame 3"):
+        metric(truth, answer)
+    with pytest.raises(ValueError, match="y_true is empty"):
+        metric([], [])
+    with pytest.raises(ValueError, match=r"y_true\[1\] is empty"):
+        metric([y[:0] if i else y for i, y in enumerate(truth)], answer)
+
+
+class FrameByFrame(RegressorMixin, BaseEstimator):
+    """Least squares on frames: lists of (n_frames, n_features) in, (n_frames, n_outputs) out."""
+
+    def fit(self, X, y):
+        self.model_ = LinearRegression().fit(np.concatenate(list(X)), np.concatenate(list(y)))
+        return self
+
+    def predict(self, X):
+        return as_objects([self.model_.predict(x) for x in X])
+
+
+def test_frame_scorers_go_into_cross_validate():
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(n, 4)) for n in (20, 30, 25, 20, 40, 35)]
+    weights = rng.normal(size=(4, 16))
+    y = [x @ weights + rng.normal(0, 0.1, (len(x), 16)) for x in X]
+    for targets in (y, as_objects(y)):
+        found = cross_validate(FrameByFrame(), X, targets, scoring=FRAME_SCORERS, cv=3)
+        assert found["test_mean_r2"].min() > 0.9
+        assert -0.02 < found["test_neg_frame_mse"].max() < 0
+        assert -2 < found["test_neg_mcd"].max() < 0
+    scores = cross_val_score(FrameByFrame(), X, y, scoring=FRAME_SCORERS["neg_mcd"], cv=3)
+    assert scores == pytest.approx(found["test_neg_mcd"])
+
+
+def test_frame_scorers_read_plain_arrays():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    y = X @ rng.normal(size=(3, 2))
+    scores = cross_val_score(LinearRegression(), X, y, scoring=FRAME_SCORERS["mean_r2"])
+    assert scores == pytest.approx(1)

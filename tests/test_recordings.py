@@ -405,8 +405,15 @@ def test_uneven_lists_of_numbers():
 
 
 def test_a_table_of_videos():
+    class Scaler(Reader):
+        def __sklearn_tags__(self):
+            tags = super().__sklearn_tags__()
+            tags.input_tags.two_d_array = False
+            return tags
+
     with pytest.raises(ValueError, match=r"one video a recording.* into a list"):
-        read(np.ones((3, 4)), "video")
+        validate_recordings(Scaler("video"), np.ones((3, 4)), reset=True)
+    assert read(np.ones((3, 4)), "video").shape == (3, 1, 4, 1)
 
 
 @pytest.mark.parametrize("X", [["a"], np.ones((2, 3)), RecordingSequence(["a"])])

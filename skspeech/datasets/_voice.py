@@ -104,14 +104,19 @@ def glottal_pulses(
     return pulses / np.sqrt(np.mean(pulses**2)), flow
 
 
-def resonate(source: np.ndarray, formants: np.ndarray, sample_rate: int) -> np.ndarray:
+def resonate(
+    source: np.ndarray,
+    formants: np.ndarray,
+    sample_rate: int,
+    bandwidths: tuple[float, ...] = BANDWIDTHS,
+) -> np.ndarray:
     """Pass `source` through a cascade of resonators that move from block to block.
 
     Each block is windowed, filtered on its own and added to its neighbours: one filter fades into
     the next. Changing the coefficients of a running filter would click.
     """
     n_blocks, n_formants = formants.shape
-    radius = np.exp(-np.pi * np.array(BANDWIDTHS[:n_formants]) / sample_rate)
+    radius = np.exp(-np.pi * np.array(bandwidths[:n_formants]) / sample_rate)
     sections = np.zeros((n_blocks, n_formants, 6))
     sections[..., 3] = 1.0
     sections[..., 4] = -2 * radius * np.cos(2 * np.pi * formants / sample_rate)

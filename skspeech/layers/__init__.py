@@ -1,5 +1,7 @@
-"""Torch layers that know about padding."""
+"""Torch layers that know about padding: masked ones, and those of video as Keras has them."""
 
+from skspeech.layers.conv3d import SameConv3d, SamePool3d
+from skspeech.layers.conv_lstm import ConvLSTM
 from skspeech.layers.masked import (
     MaskedConv1d,
     MaskedConv2d,
@@ -19,6 +21,7 @@ from skspeech.layers.residual import MaskedResidual
 from skspeech.layers.summary import MaskedSummary
 
 __all__ = [
+    "ConvLSTM",
     "MaskedAvgPool1d",
     "MaskedAvgPool2d",
     "MaskedBatchNorm1d",
@@ -31,6 +34,8 @@ __all__ = [
     "MaskedResidual",
     "MaskedSequential",
     "MaskedSummary",
+    "SameConv3d",
+    "SamePool3d",
     "length_mask",
     "mask_padding",
 ]

@@ -9,7 +9,7 @@ from torch.nn.functional import pad
 
 from skspeech.layers.masked import mask_padding
 
-__all__ = ["Standardized"]
+__all__ = ["Standardized", "StandardizedFrames"]
 
 
 class Standardized(nn.Module):
@@ -67,3 +67,65 @@ class Standardized(nn.Module):
         if inputs.shape[-1] < least:
             inputs = pad(inputs, (0, least - inputs.shape[-1]))
         return inputs, lengths.clamp(min=least)
+
+
+class StandardizedFrames(nn.Module):
+    """A network that answers the frames of a video, standardised on both sides.
+
+    Parameters
+    ----------
+    network : torch module
+        Called as ``network(windows)``, windows (n, n_context, n_rows, n_columns), for answers
+        (n, n_outputs).
+    mean, scale : ndarray broadcastable to (n_rows, n_columns), or None
+        Of the frames. None leaves them as they are.
+    target_mean, target_scale : ndarray of shape (n_outputs,)
+        Of the targets that the network learns standardised; :meth:`restore` undoes it.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from skspeech.layers.standardized import StandardizedFrames
+    >>> class Centre(torch.nn.Module):
+    ...     def forward(self, windows): return windows[:, 1].flatten(1)
+    >>> module = StandardizedFrames(Centre(), None, None, np.array([10.0]), np.array([2.0]))
+    >>> module.restore(module(torch.ones(1, 3, 1, 1), None)).tolist()
+    [[12.0]]
+    """
+
+    mean: Any  # a tensor or None
+    scale: Any
+    target_mean: torch.Tensor
+    target_scale: torch.Tensor
+
+    def __init__(
+        self,
+        network: Any,
+        mean: np.ndarray | None,
+        scale: np.ndarray | None,
+        target_mean: np.ndarray,
+        target_scale: np.ndarray,
+    ):
+        super().__init__()
+        self.network = network
+        buffers = {
+            "mean": mean,
+            "scale": scale,
+            "target_mean": target_mean,
+            "target_scale": target_scale,
+        }
+        for name, value in buffers.items():
+            buffer = None if value is None else torch.tensor(value, dtype=torch.float32)
+            self.register_buffer(name, buffer)
+
+    def forward(self, inputs: torch.Tensor, lengths: Any) -> torch.Tensor:
+        """Return standardised answers; windows are all of one length, which is not read."""
+        return self.network(self.prepare(inputs))
+
+    def prepare(self, frames: torch.Tensor) -> torch.Tensor:
+        """Return frames (..., n_rows, n_columns) as the network reads them."""
+        return frames if self.mean is None else (frames - self.mean) / self.scale
+
+    def restore(self, answers: torch.Tensor) -> torch.Tensor:
+        """Return standardised answers (n, n_outputs) in the units of the targets."""
+        return answers * self.target_scale + self.target_mean

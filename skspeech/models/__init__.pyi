@@ -1,4 +1,5 @@
 from .cnn_lstm import CNNLSTM1DClassifier, CNNLSTM2DClassifier
+from .conv3d import Conv3DBiLSTMRegressor, Conv3DConvLSTMRegressor, Conv3DRegressor
 from .motif_crnn import CRNNClassifier
 from .multi_kernel_blstm import MultiKernelBLSTMClassifier
 from .residual50 import Residual50Classifier
@@ -9,6 +10,9 @@ __all__ = [
     "CNNLSTM1DClassifier",
     "CNNLSTM2DClassifier",
     "CRNNClassifier",
+    "Conv3DBiLSTMRegressor",
+    "Conv3DConvLSTMRegressor",
+    "Conv3DRegressor",
     "FixedLengthCRNNClassifier",
     "MultiKernelBLSTMClassifier",
     "Residual50Classifier",

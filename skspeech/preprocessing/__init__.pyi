@@ -1,12 +1,15 @@
+from .alignment import align_frames
 from .audio import FixedDuration
 from .cepstrum import MFCC
 from .contour import ContourApproximator
 from .deltas import Deltas
 from .loading import AudioLoader
+from .mel_targets import MelTargets
 from .motifs import MotifExtractor
 from .pitch import PyinPitch, SaliencePitch
 from .scaling import SpeakerScaler, SpectrogramScaler
 from .spectrogram import LogMelSpectrogram, LogPowerSpectrogram
+from .ultrasound import UltrasoundFramer, UltrasoundScaler
 
 __all__ = [
     "MFCC",
@@ -16,9 +19,13 @@ __all__ = [
     "FixedDuration",
     "LogMelSpectrogram",
     "LogPowerSpectrogram",
+    "MelTargets",
     "MotifExtractor",
     "PyinPitch",
     "SaliencePitch",
     "SpeakerScaler",
     "SpectrogramScaler",
+    "UltrasoundFramer",
+    "UltrasoundScaler",
+    "align_frames",
 ]

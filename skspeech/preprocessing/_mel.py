@@ -1,6 +1,7 @@
 """What the transformers that listen in mel bands share."""
 
 import warnings
+from collections.abc import Callable
 from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any
@@ -62,9 +63,9 @@ class MelTransformer(PowerTransformer):
         Returns
         -------
         ndarray of float32, shape (n_recordings, n_bins, n_frames)
-            For an array, with as many bins as there are mel bands or coefficients; an object
-            array of such spectrograms, or of bags of them, for ragged collections, and a
-            RecordingSequence for a RecordingSequence.
+            For an array, with as many bins as there are mel bands or coefficients; frames come
+            before bins in frame targets. An object array of such spectrograms, or of bags of them,
+            for ragged collections, and a RecordingSequence for a RecordingSequence.
 
         Raises
         ------
@@ -88,7 +89,7 @@ class MelTransformer(PowerTransformer):
             )
         return transformed
 
-    def _make_power(self) -> MelPower:
+    def _make_power(self) -> Callable[[np.ndarray], np.ndarray]:
         return MelPower(self._filters(), self.n_fft, self.hop_length)
 
 

@@ -74,7 +74,8 @@ def check_recording(
     Returns
     -------
     ndarray of float32, or list of them for a bag
-        Not a copy where the recording is float32 already; 8-bit video stays 8-bit. Of a contour
+        Not a copy where the recording is float32 already; video of 8 bits or half precision stays so.
+        Of a contour
         the list of its phrases: each a Phrase as it is, or the tuple of its symbols.
 
     Raises
@@ -188,8 +189,8 @@ def _as_numbers(recording: Any, index: int | None, reader: str) -> np.ndarray:
 
 
 def as_float32(array: np.ndarray, kind: str) -> np.ndarray:
-    """Return the array in float32; 8-bit video stays as it is."""
-    if kind == "video" and array.dtype == np.uint8:
+    """Return the array in float32; video of 8 bits or half precision stays as it is."""
+    if kind == "video" and array.dtype in (np.uint8, np.float16):
         return array
     with np.errstate(over="ignore"):  # what overflows becomes infinite and is named below
         return array.astype(np.float32, copy=False)

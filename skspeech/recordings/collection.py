@@ -51,7 +51,8 @@ def validate_recordings(estimator: Any, X: Any, *, reset: bool) -> np.ndarray | 
         are set on it by a 2-D array or a data frame, and by nothing else.
     X : list, tuple, ndarray, data frame or RecordingSequence
         2-D arrays, data frames and lists of lists of numbers hold equally long waveforms
-        or pitch tracks, or one-bin spectrograms.
+        or pitch tracks, one-bin spectrograms, or, where a reader of videos has a use for tables,
+        videos of one frame of one column.
     reset : bool
         True in ``fit``: what was known of the number of features is forgotten.
 
@@ -163,7 +164,8 @@ def _validate_table(estimator: Any, X: Any, check: _RecordingCheck, reset: bool)
             "X is a list of lists of numbers of different lengths. Turn each one into a numpy "
             f"array before {check.reader}, so that each is one recording."
         )
-    if check.kind not in ("waveform", "pitch", "spectrogram"):
+    frames = check.kind == "video" and estimator.__sklearn_tags__().input_tags.two_d_array
+    if check.kind not in ("waveform", "pitch", "spectrogram") and not frames:
         raise ValueError(
             f"X is a 2-D table, but {check.reader} reads one {check.kind} a recording: "
             f"{describe(KINDS[check.kind])}. Put the recordings into a list."
@@ -180,7 +182,8 @@ def _validate_table(estimator: Any, X: Any, check: _RecordingCheck, reset: bool)
             f"X is a table of something that is no numbers ({str(error).rstrip('.')}). Give "
             f"{check.reader} a list of arrays, or the one column of the table that holds arrays."
         ) from error
-    return _validate_array(table[:, None] if check.kind == "spectrogram" else table, check)
+    axes = {"spectrogram": (slice(None), None), "video": (slice(None), None, slice(None), None)}
+    return _validate_array(table[axes.get(check.kind, slice(None))], check)
 
 
 def _holds_numbers(table: Any) -> bool:

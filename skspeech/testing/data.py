@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_regressor
 
 from skspeech.recordings import FRAMES_FIRST, KINDS, object_array
 from skspeech.tags import get_speech_tags
@@ -22,14 +23,35 @@ __all__ = [
     "reads_tables",
     "shortest",
     "speakers",
+    "targets",
     "unreadable_collections",
 ]
 
 
 def data(estimator: Any, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return recordings that an estimator reads, and labels that they tell."""
+    """Return recordings that an estimator reads, and labels that they tell, or what else is y."""
     recordings = make_recordings(get_speech_tags(estimator).input_kind, seed=seed)
-    return recordings, make_labels(len(recordings))
+    return recordings, targets(estimator, recordings)
+
+
+def targets(estimator: Any, recordings: np.ndarray) -> np.ndarray:
+    """Return what ``fit`` gets as y.
+
+    Labels; for a regressor of videos two numbers a frame, which these tell; for a vocoder as much
+    sound as its frames.
+    """
+    tags = get_speech_tags(estimator)
+    if is_regressor(estimator):
+        frames = [np.asarray(x, float).reshape(len(x), -1) for x in recordings]
+        return object_array([np.stack([x[:, 0], x.mean(axis=1)], axis=1) for x in frames])
+    is_vocoder = (tags.input_kind, tags.output_kind) == ("frame_targets", "waveform")
+    if not (is_vocoder and hasattr(estimator, "frame_rate")):
+        return make_labels(len(recordings))
+    hop = estimator.sample_rate / estimator.frame_rate
+    rng = np.random.default_rng(0)
+    return object_array(
+        [0.1 * rng.standard_normal(round(len(x) * hop), np.float32) for x in recordings]
+    )
 
 
 def hard_data(estimator: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -37,8 +59,8 @@ def hard_data(estimator: Any) -> tuple[np.ndarray, np.ndarray]:
 
     Posteriors of what is told apart easily are all but 0 and 1, and hide most differences.
     """
-    recordings, labels = data(estimator)
-    return recordings, np.sort(labels)
+    recordings, y = data(estimator)
+    return recordings, y if y.dtype == object else np.sort(y)
 
 
 def speakers(recordings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -50,7 +72,7 @@ def speakers(recordings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def reads_tables(estimator: Any) -> bool:
     """Whether 2-D arrays mean something to an estimator; a Pipeline's own tags say so of any."""
     return (
-        get_speech_tags(estimator).input_kind in ("waveform", "spectrogram", "pitch")
+        get_speech_tags(estimator).input_kind in ("waveform", "spectrogram", "pitch", "video")
         and estimator.__sklearn_tags__().input_tags.two_d_array
     )
 

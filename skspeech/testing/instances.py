@@ -48,6 +48,18 @@ _SMALL_MOTIF_NETWORK = {
     "random_state": 0,
 }
 
+_SMALL_VIDEO_NETWORK = {
+    "kernel_size": 3,
+    "context_frames": 5,
+    "dropout": 0.0,
+    "max_epochs": 10,
+    "lr": 1e-2,
+    "batch_size": 16,
+    "patience": None,
+    "standardize": "bin",
+    "random_state": 0,
+}
+
 #: The parameters of the small instance of each class, by the name it is registered under.
 INSTANCES: dict[str, dict[str, Any]] = {
     "AudioLoader": {"sample_rate": 800},
@@ -56,9 +68,23 @@ INSTANCES: dict[str, dict[str, Any]] = {
     "CRNNClassifier": {"n_maps": (4, 8), "gru_units": 8, "gru_layers": 1, **_SMALL_MOTIF_NETWORK},
     "ClosedMotifMiner": {},
     "ContourApproximator": {"n_levels": 6},
+    "Conv3DBiLSTMRegressor": {"n_maps": (8, 8), "lstm_units": 8, **_SMALL_VIDEO_NETWORK},
+    "Conv3DConvLSTMRegressor": {
+        "layers": ("conv3d", "convlstm"),
+        "n_maps": (8, 8),
+        **_SMALL_VIDEO_NETWORK,
+    },
+    "Conv3DRegressor": {"n_maps": (8, 8), "dense_units": 16, **_SMALL_VIDEO_NETWORK},
     "Deltas": {"width": 3, "order": 1},
     "FixedDuration": {"duration": 0.01, "sample_rate": 800},
     "FixedLengthCRNNClassifier": _SMALL_CRNN,
+    "GriffinLimVocoder": {
+        "sample_rate": 800,
+        "frame_rate": 85.0,  # a hop that is not whole
+        "n_fft": 32,
+        "f_max": None,
+        "n_iter": 2,
+    },
     "LogMelSpectrogram": {"n_fft": 32, "hop_length": 8, "n_mels": 4},
     "LogPowerSpectrogram": {
         "sample_rate": 800,
@@ -68,6 +94,13 @@ INSTANCES: dict[str, dict[str, Any]] = {
         "f_max": 200.0,
     },
     "MFCC": {"n_fft": 32, "hop_length": 8, "n_mels": 4, "n_mfcc": 3},
+    "MelTargets": {
+        "sample_rate": 800,
+        "frame_rate": 85.0,  # a hop that is not whole
+        "n_fft": 32,
+        "n_mels": 4,
+        "f_max": None,
+    },
     "MultiKernelBLSTMClassifier": {
         "kernel_widths": (1, 3),
         "n_maps": (4, 8, 8),
@@ -116,7 +149,20 @@ INSTANCES: dict[str, dict[str, Any]] = {
     "SaliencePitch": {"sample_rate": 800, "win_length": 32, "hop_length": 8},
     "SpeakerScaler": {"without_groups": "recording"},
     "SpectrogramScaler": {},
+    "UltrasoundFramer": {"context_frames": 5},
+    "UltrasoundScaler": {"height": 4, "width": 8},
     "VariableLengthCRNNClassifier": _SMALL_CRNN,
+    "WaveGlowVocoder": {
+        "sample_rate": 800,
+        "frame_rate": 85.0,  # a hop that is not whole
+        "hop_length": 8,
+        "n_flows": 2,
+        "n_group": 4,
+        "n_layers": 2,
+        "n_channels": 4,
+        "max_epochs": 2,
+        "segment_length": 64,
+    },
 }
 
 

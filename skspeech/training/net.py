@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from skorch import NeuralNet
 from torch import nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, mse_loss
 from torch.utils.data import DataLoader
 
 from skspeech.exceptions import RecordingError
@@ -19,7 +19,13 @@ from skspeech.training.buckets import LengthBucketSampler
 from skspeech.training.callbacks import StopTraining
 from skspeech.training.population import EpochSample, has_population, measure_population
 
-__all__ = ["SpeechNet", "WeightedCrossEntropy", "make_optimizer", "resolve_device"]
+__all__ = [
+    "FrameSquaredError",
+    "SpeechNet",
+    "WeightedCrossEntropy",
+    "make_optimizer",
+    "resolve_device",
+]
 
 # Values read before an answer to them is computed, 64 MiB, however many segments that is: long
 # recordings are not to stand in memory by the dozen.
@@ -98,6 +104,14 @@ class WeightedCrossEntropy(nn.Module):
         """Return the loss of logits (n_segments, n_classes) against (targets, weights, ...)."""
         targets, weights = truth[:2]
         return (cross_entropy(logits, targets, reduction="none") * weights).mean()
+
+
+class FrameSquaredError(nn.Module):
+    """Squared error of answers to frames, averaged over outputs and frames."""
+
+    def forward(self, answers: torch.Tensor, truth: tuple) -> torch.Tensor:
+        """Return the loss of answers (n_frames, n_outputs) against (targets,)."""
+        return mse_loss(answers, truth[0])
 
 
 class SpeechNet(NeuralNet):
@@ -296,6 +310,11 @@ class SpeechNet(NeuralNet):
         inputs = batch["inputs"].to(self.device, non_blocking=True)
         with self._autocast():
             return function(inputs, batch["lengths"]).float()
+
+    def compute(self, function: Any, x: torch.Tensor) -> torch.Tensor:
+        """Call a function of the module, in evaluation, in the chosen device and precision."""
+        with torch.inference_mode(), self._autocast():
+            return function(x.to(self.device, non_blocking=True))
 
     def _autocast(self) -> AbstractContextManager:
         if self.precision == "float32":

@@ -121,7 +121,51 @@ feature_names_in_ : ndarray of str
 """
 
 
-def document_training(cls: T) -> T:
+# What the parameters and attributes are for networks that answer frames, where it is not the same.
+_OF_FRAMES = {
+    "batch_size": """\
+batch_size : int, default={batch_size}
+    Frames in a batch, each with its context.
+""",
+    "validation": """\
+validation : {{"auto", "speaker", "random"}}, splitter or None, default={validation}
+    What is held out of the training recordings to find the best epoch, whose weights are
+    restored. ``"auto"``: whole speakers if ``groups`` of several arrive, else recordings drawn at
+    random, or nothing if there is only one. ``"speaker"`` and ``"random"`` ask for that alone and
+    raise where it cannot be had. Of a splitter of scikit-learn's kind the first split's test part
+    is held out; None holds nothing out.
+""",
+    "validation_fraction": """\
+validation_fraction : float, default={validation_fraction}
+    The share of recordings to hold out, in (0, 1). Whole speakers come as near as they can.
+""",
+    "lr_patience": """\
+lr_patience : int or None, default={lr_patience}
+    Epochs without a lower validation error before the learning rate is halved; None, or
+    nothing held out, keeps it.
+""",
+    "standardize": """\
+standardize : {{"bin", "global"}} or None, default={standardize}
+    Subtract the mean and divide by the deviation of each pixel, or of all, over the training
+    frames. Targets are standardised in any case, and answers are in their units.
+""",
+    "classes_": "",
+    "history_": """\
+history_ : list of dict
+    A row an epoch: losses (the squared error of standardised targets), the mean R2 on the
+    validation recordings, seconds, whether the epoch was the best so far, and with `lr_patience`
+    the learning rate.
+""",
+    "layout_": """\
+layout_ : tuple of int
+    The axes after time that the network reads: rows and columns.
+n_outputs_ : int
+    Numbers in the answer to a frame.
+""",
+}
+
+
+def document_training(cls: T, *, frames: bool = False) -> T:
     """Put the shared parameters and attributes into a class's docstring.
 
     The docstring holds the lines ``{training_parameters}`` and ``{training_attributes}``;
@@ -130,6 +174,8 @@ def document_training(cls: T) -> T:
     Parameters
     ----------
     cls : type
+    frames : bool, default=False
+        Whether it is a network that answers frames.
 
     Returns
     -------
@@ -141,14 +187,21 @@ def document_training(cls: T) -> T:
         name: f'"{parameter.default}"' if isinstance(parameter.default, str) else parameter.default
         for name, parameter in inspect.signature(cls).parameters.items()
     }
-    entries = re.split(r"^(?=\w+ : )", _PARAMETERS, flags=re.MULTILINE)
-    own = [entry for entry in entries if entry.split(" : ")[0] in defaults]
-    parameters = "".join(own).format(**defaults)
+    others = _OF_FRAMES if frames else {}
+    own = [text for name, text in _entries(_PARAMETERS, others) if name in defaults]
+    attributes = "".join(text for _, text in _entries(_ATTRIBUTES, others))
     for mark, text in (
-        ("    {training_parameters}\n", parameters),
-        ("    {training_attributes}\n", _ATTRIBUTES),
+        ("    {training_parameters}\n", "".join(own).format(**defaults)),
+        ("    {training_attributes}\n", attributes),
     ):
         if mark not in cls.__doc__:
             raise ValueError(f"{cls.__name__}'s docstring lacks the line {mark.strip()}.")
         cls.__doc__ = cls.__doc__.replace(mark, indent(text, "    "))
     return cls
+
+
+def _entries(text: str, others: dict[str, str]) -> list[tuple[str, str]]:
+    """Return the entries of a docstring's section by name, some of them replaced."""
+    entries = re.split(r"^(?=\w+ : )", text, flags=re.MULTILINE)
+    named = [(entry.split(" : ")[0], entry) for entry in entries if entry]
+    return [(name, others.get(name, entry)) for name, entry in named]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ValidationPart", "hold_out", "reads_groups"]
+__all__ = ["ValidationPart", "hold_out", "hold_out_unlabelled", "reads_groups"]
 
 # sets of speakers tried; the one whose size is nearest to what is asked for is held out
 N_DRAWS = 50
@@ -17,8 +17,8 @@ class ValidationPart:
 
     Parameters
     ----------
-    method : {"speaker", "stratified", "split"} or None
-        Whole speakers, a stratified draw of recordings, what a splitter chose, or nothing.
+    method : {"speaker", "stratified", "random", "split"} or None
+        Whole speakers, a stratified or plain draw of recordings, what a splitter chose, or nothing.
     indices : ndarray of int
         The recordings held out, as indices into the ``X`` of ``fit``.
     speakers : tuple
@@ -116,6 +116,65 @@ def hold_out(
             raise ValueError(f"{part.reason} Choose validation=None.")
         return part
     return ValidationPart(None, reason="validation=None asks for nothing to be held out.")
+
+
+def hold_out_unlabelled(
+    n_recordings: int,
+    groups: np.ndarray | None,
+    *,
+    validation: Any,
+    fraction: float,
+    rng: np.random.RandomState,
+) -> ValidationPart:
+    """Choose the recordings on which early stopping looks, where they have no classes.
+
+    Parameters
+    ----------
+    n_recordings : int
+    groups : ndarray of shape (n_recordings,) or None
+        The speaker of each recording.
+    validation : {"auto", "speaker", "random"}, splitter or None
+        ``"auto"`` holds out whole speakers where groups of several are given, else recordings drawn
+        at random, else nothing. The rest is as for :func:`hold_out`.
+    fraction : float
+    rng : RandomState
+
+    Returns
+    -------
+    ValidationPart
+
+    Raises
+    ------
+    ValueError
+        If ``"speaker"`` or ``"random"`` is asked for and cannot be had.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skspeech.training.validation import hold_out_unlabelled
+    >>> hold_out_unlabelled(20, None, validation="auto", fraction=0.2,
+    ...                     rng=np.random.RandomState(0)).method
+    'random'
+    """
+    if validation in ("auto", "random"):
+        speakers = groups is not None and len(np.unique(groups)) > 1
+        if validation == "random" or not speakers:
+            part = _at_random(n_recordings, fraction, rng)
+            if validation == "random" and part.method is None:
+                raise ValueError(f"{part.reason} Choose validation=None.")
+            return part
+    labels = np.zeros(n_recordings, dtype=np.intp)
+    return hold_out(labels, groups, validation=validation, fraction=fraction, rng=rng)
+
+
+def _at_random(n_recordings: int, fraction: float, rng: np.random.RandomState) -> ValidationPart:
+    n_held = int(np.ceil(fraction * n_recordings))
+    if n_held >= n_recordings:
+        return ValidationPart(
+            None,
+            reason=f"{n_recordings} recordings are too few for a validation part of {fraction:g}.",
+        )
+    return ValidationPart("random", np.sort(rng.permutation(n_recordings)[:n_held]))
 
 
 def _whole_speakers(

@@ -27,6 +27,8 @@ def test_unknown_name_raises():
         ("from skspeech.datasets import load_iemocap", {"librosa", "soundfile", "torch"}),
         ("from skspeech.datasets import make_emotional_speech", {"librosa", "soundfile", "torch"}),
         ("from skspeech.datasets import make_singing", {"librosa", "soundfile", "torch"}),
+        ("from skspeech.datasets import make_tongue_ultrasound", {"librosa", "soundfile", "torch"}),
+        ("from skspeech.datasets import load_aaa_recordings", {"librosa", "soundfile", "torch"}),
     ],
 )
 def test_import_loads_no_more_than_it_needs(code, unwanted):
@@ -48,6 +50,7 @@ def test_functions_have_runnable_examples(name):
 @pytest.mark.parametrize(
     "name",
     [
+        "aaa",
         "emodb",
         "emotional_speech",
         "flamenco",
@@ -56,6 +59,7 @@ def test_functions_have_runnable_examples(name):
         "japanese_vowels",
         "ravdess",
         "singing",
+        "tongue_ultrasound",
         "voice_prompts",
     ],
 )

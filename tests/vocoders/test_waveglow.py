@@ -1,0 +1,252 @@
+"""The vocoder that is trained: on real speech, from files, and piece by piece."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from skspeech.datasets import load_voice_prompts
+from skspeech.exceptions import RecordingError
+from skspeech.persistence import load_model, save_model
+from skspeech.preprocessing import MelTargets
+from skspeech.recordings import RecordingSequence
+from skspeech.vocoders import WaveGlowVocoder
+
+RATES = {"sample_rate": 8000, "frame_rate": 81.67}
+TINY = {
+    **RATES,
+    "hop_length": 64,
+    "n_flows": 4,
+    "n_early_every": 2,
+    "n_layers": 3,
+    "n_channels": 12,
+    "segment_length": 512,
+    "batch_size": 18,
+    "max_epochs": 120,
+    "lr": 1e-2,
+    "device": "cpu",
+    "random_state": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def voices():
+    """24 real prompts of one voice at 8 kHz, and their spectra."""
+    prompts = load_voice_prompts()
+    waveforms = prompts.data[prompts.target == prompts.target[0]]
+    mel = MelTargets(**RATES, n_fft=512, n_mels=20, f_max=4000.0)
+    return mel.fit_transform(waveforms), waveforms
+
+
+@pytest.fixture(scope="module")
+def trained(voices):
+    spectra, waveforms = voices
+    return WaveGlowVocoder(**TINY).fit(spectra[:18], waveforms[:18])
+
+
+def untrained(voices, **changes):
+    """Return a vocoder after one step so small that it changes next to nothing."""
+    parameters = {**TINY, "max_epochs": 1, "lr": 1e-12, "batch_size": 99, **changes}
+    return WaveGlowVocoder(**parameters).fit(voices[0][:6], voices[1][:6])
+
+
+def test_training_makes_sound_never_heard_more_likely(voices, trained):
+    spectra, waveforms = voices
+    before = untrained(voices).score(spectra[18:], waveforms[18:])
+    # white noise of variance 1, as it was: log(2 pi) / 2 and half the power of the sound
+    assert before == pytest.approx(-0.92, abs=0.03)
+    assert trained.score(spectra[18:], waveforms[18:]) > before + 2.5
+    losses = [row["train_loss"] for row in trained.history_]
+    assert trained.n_iter_ == len(losses) == 120
+    assert losses[-1] < losses[0] - 2
+
+
+def test_the_spectra_help(voices, trained):
+    """Sound is less likely by the spectra of another recording."""
+    spectra, waveforms = voices[0][18:], voices[1][18:]
+    n = min(map(len, spectra))
+    sound = [waveform[: int((n - 1) * 8000 / 81.67)] for waveform in waveforms]
+    own = trained.score([s[:n] for s in spectra], sound)
+    others = trained.score([s[:n] for s in np.roll(spectra, 1)], sound)
+    assert own > others + 0.3
+
+
+def test_sound_is_as_loud_as_its_spectra(voices, trained):
+    """Where they are loud and where they are silent; a tiny network has no timbre to show."""
+    spectra, waveforms = voices[0][18:], voices[1][18:]
+    found = []
+    for made, wanted in zip(trained.transform(spectra), waveforms, strict=True):
+        n = min(len(made), len(wanted)) // 400 * 400
+        powers = [np.square(x[:n]).reshape(-1, 400).mean(1) for x in (made, wanted)]
+        found.append(np.corrcoef(np.log(np.array(powers) + 1e-6))[0, 1])
+    assert np.mean(found) > 0.4
+
+
+def test_lengths_and_types(voices, trained):
+    for spectra, made in zip(voices[0], trained.transform(voices[0]), strict=True):
+        assert made.shape == (int(np.ceil(len(spectra) * 8000 / 81.67)) - 1,)
+        assert made.dtype == np.float32
+
+
+def test_a_recording_sounds_the_same_each_time(voices):
+    vocoder = untrained(voices, random_state=None)
+    made = vocoder.transform(voices[0][:2])
+    np.testing.assert_array_equal(vocoder.transform(voices[0][1:2])[0], made[1])
+    lazy = vocoder.transform(RecordingSequence(list(voices[0])))
+    np.testing.assert_array_equal(lazy[1], made[1])
+    copied = pickle.loads(pickle.dumps(vocoder))
+    np.testing.assert_array_equal(copied.transform(voices[0][1:2])[0], made[1])
+
+
+def test_louder_noise_makes_other_sound(voices, trained):
+    silent = clone(trained).set_params(sigma=0.0)
+    silent.__dict__.update({k: v for k, v in vars(trained).items() if k.endswith("_")})
+    quiet, loud = silent.transform(voices[0][:1])[0], trained.transform(voices[0][:1])[0]
+    assert np.square(quiet).mean() < np.square(loud).mean()
+
+
+@pytest.mark.parametrize("changes", [{}, {"smooth": True}, {"denoise": 0.1}, {"frame_rate": 100.0}])
+def test_a_stream_gives_what_transform_gives(voices, changes):
+    vocoder = untrained(voices, **{**changes, "frame_rate": 81.67}).set_params(**changes)
+    for name, array in vocoder.weights_.items():  # else nothing depends on the spectra
+        if ".end." in name:
+            array[:] = 0.1 * np.random.default_rng(0).standard_normal(array.shape)
+    spectra = voices[0][0]
+    whole = vocoder.transform([spectra])[0]
+    stream = vocoder.stream()
+    hop = 8000 / vocoder.frame_rate
+    pieces = []
+    for i, frame in enumerate(spectra):
+        pieces.append(stream.push(frame[None]))
+        assert sum(map(len, pieces)) >= (i - stream.lookahead) * hop - 1
+    assert any(map(len, pieces))
+    found = np.concatenate([*pieces, stream.finish()])
+    np.testing.assert_allclose(found, whole, atol=1e-5)
+
+
+def test_long_recordings_are_computed_in_blocks(voices):
+    """Of one of 20 blocks, the middle is what it is among few."""
+    vocoder = untrained(voices)
+    spectra = np.concatenate([*voices[0]])
+    whole = vocoder.transform([spectra])[0]
+    alone = vocoder.transform([spectra[:600]])[0]
+    n_same = int(500 * 8000 / 81.67)
+    np.testing.assert_allclose(whole[:n_same], alone[:n_same], atol=1e-5)
+
+
+def test_the_denoiser_takes_off_the_hum(voices):
+    vocoder = untrained(voices, denoise=1.0)
+    assert vocoder.bias_.shape == (129,)
+    for array in (vocoder.weights_[name] for name in vocoder.weights_ if name.endswith("end.bias")):
+        array += 0.05  # a hum
+    vocoder.bias_ = None  # is then measured anew
+    vocoder.set_params(sigma=0.0)
+    silence = [np.zeros((60, 20), np.float32)]
+    clean = vocoder.transform(silence)[0]
+    hum = vocoder.set_params(denoise=0.0).transform(silence)[0]
+    assert np.square(clean[1000:-1000]).sum() < 0.05 * np.square(hum[1000:-1000]).sum()
+
+
+def test_weights_from_a_file(tmp_path, voices, trained):
+    path = tmp_path / "waveglow.safetensors"
+    save_file(trained.weights_, path)
+    vocoder = WaveGlowVocoder.from_checkpoint(path, **RATES, device="cpu", random_state=0)
+    assert vocoder.n_iter_ == 0
+    assert vocoder.score(*voices) == pytest.approx(trained.score(*voices))
+    again = clone(vocoder).fit(voices[0])
+    np.testing.assert_array_equal(
+        again.transform(voices[0][:1])[0], vocoder.transform(voices[0][:1])[0]
+    )
+    with_sound = clone(vocoder).fit(*voices)  # as a step of something larger fits it
+    assert with_sound.history_ == []
+    tuned = clone(vocoder).set_params(fine_tune=True, max_epochs=2, lr=1e-3)
+    tuned.fit(voices[0][:6], voices[1][:6])
+    assert tuned.n_iter_ == 2
+    assert any((tuned.weights_[name] != array).any() for name, array in trained.weights_.items())
+    assert path.exists()
+
+
+def test_pickles_that_run_something_are_refused(tmp_path):
+    class Harm:
+        def __reduce__(self):
+            return eval, (f"open({str(tmp_path / 'harm')!r}, 'w')",)
+
+    torch.save({"model": Harm()}, tmp_path / "waveglow.pt")
+    with pytest.raises(ValueError, match=r"names builtins\.eval, which holds no weights"):
+        WaveGlowVocoder.from_checkpoint(tmp_path / "waveglow.pt")
+    assert not (tmp_path / "harm").exists()
+
+
+def test_it_is_saved_without_pickle(tmp_path, voices, trained):
+    save_model(trained, tmp_path / "vocoder.skspeech")
+    loaded = load_model(tmp_path / "vocoder.skspeech")
+    np.testing.assert_array_equal(
+        loaded.transform(voices[0][:1])[0], trained.transform(voices[0][:1])[0]
+    )
+
+
+def test_recordings_read_on_access_train_the_same(voices):
+    one, other = (WaveGlowVocoder(**{**TINY, "max_epochs": 2}) for _ in range(2))
+    one.fit(voices[0][:6], voices[1][:6])
+    other.fit(RecordingSequence(list(voices[0][:6])), RecordingSequence(list(voices[1][:6])))
+    assert one.history_ == other.history_
+
+
+def test_progress_is_printed(voices, capsys):
+    untrained(voices, verbose=1)
+    assert capsys.readouterr().out.startswith("epoch 1: train_loss 0.")
+
+
+def test_it_has_to_be_trained_first(voices):
+    with pytest.raises(NotFittedError):
+        WaveGlowVocoder().transform(voices[0])
+    with pytest.raises(NotFittedError):
+        WaveGlowVocoder().stream()
+    with pytest.raises(ValueError, match="give fit the waveforms as y, or a checkpoint"):
+        WaveGlowVocoder().fit(voices[0])
+
+
+def test_sound_that_does_not_belong_to_its_spectra(voices):
+    spectra, waveforms = list(voices[0][:3]), list(voices[1][:3])
+    vocoder = WaveGlowVocoder(**TINY)
+    with pytest.raises(RecordingError, match=r"X\[1\] has \d+ frames, which are"):
+        vocoder.fit(spectra, [waveforms[0], waveforms[1][:2000], waveforms[2]])
+    with pytest.raises(ValueError, match="X holds 3 recordings and y 2"):
+        vocoder.fit(spectra, waveforms[:2])
+    with pytest.raises(ValueError, match=r"y\[2\] holds NaN at sample 0"):
+        vocoder.fit(spectra, [*waveforms[:2], np.full(len(waveforms[2]), np.nan)])
+    with pytest.raises(RecordingError, match=r"X\[2\] has 10 outputs a frame .* reads 20"):
+        vocoder.fit([*spectra[:2], spectra[2][:, :10]], waveforms)
+
+
+def test_spectra_of_other_bands(voices, trained):
+    with pytest.raises(RecordingError, match=r"X\[1\] has 10 outputs a frame, .* reads 20"):
+        trained.transform([voices[0][0], voices[0][1][:, :10]])
+
+
+def test_spectra_that_are_none_of_sound(voices, trained):
+    with pytest.raises(RecordingError, match=r"X\[1\] drives the network to infinity"):
+        trained.transform([voices[0][0], np.full((9, 20), 3e38)])
+
+
+def test_weights_may_be_read_only(voices, trained):
+    """As joblib hands them to worker processes; torch would warn of such memory."""
+    wanted = trained.transform(voices[0][:1])[0]
+    copied = pickle.loads(pickle.dumps(trained))
+    for array in copied.weights_.values():
+        array.setflags(write=False)
+    np.testing.assert_array_equal(copied.transform(voices[0][:1])[0], wanted)
+
+
+def test_a_training_that_diverges(voices):
+    with pytest.raises(ValueError, match=r"diverged\. Decrease lr"):
+        untrained(voices, lr=1e6, max_epochs=20)
+
+
+def test_sizes_that_do_not_go_together(voices):
+    with pytest.raises(ValueError, match="no even number of channels"):
+        WaveGlowVocoder(**{**TINY, "n_flows": 12}).fit(*voices)
