@@ -227,6 +227,10 @@ def _reason(error: Exception) -> str:
     return " ".join(told.split())
 
 
+# The figures of a fold on the screen: of labels, and of answers to every frame.
+_SHOWN = {False: ("WA", "UA"), True: ("MSE", "R2")}
+
+
 def _experiment(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> None:
         from textwrap import shorten
@@ -246,15 +250,14 @@ def _experiment(commands: argparse._SubParsersAction) -> None:
             verbose=1,
         )
         _print_table(
-            ("protocol", "model", "test speakers", "recordings", "WA", "UA"),
+            ("protocol", "model", "test speakers", "recordings", *_SHOWN["mse" in rows[0]]),
             [
                 (
                     row["protocol"],
                     row["model"],
                     shorten(" ".join(map(str, row["test_speakers"])), 40, placeholder=" ..."),
                     str(row["n_test"]),
-                    f"{row['wa']:.3f}",
-                    f"{row['ua']:.3f}",
+                    *(f"{row[name.lower()]:.3f}" for name in _SHOWN["mse" in row]),
                 )
                 for row in rows
             ],

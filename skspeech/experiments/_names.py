@@ -19,4 +19,6 @@ EXPERIMENTS: dict[str, tuple[str, str]] = {
     "meyer2021-emodb": ("skspeech.experiments.meyer2021", "EMODB"),
     "meyer2021-emodb-small": ("skspeech.experiments.meyer2021", "EMODB_SMALL"),
     "meyer2021-iemocap": ("skspeech.experiments.meyer2021", "IEMOCAP"),
+    "shandiz2022-tongues": ("skspeech.experiments.shandiz2022", "TONGUES"),
+    "shandiz2022-tongues-small": ("skspeech.experiments.shandiz2022", "TONGUES_SMALL"),
 }

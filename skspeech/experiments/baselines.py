@@ -3,13 +3,17 @@
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 
-from skspeech.preprocessing import MFCC, SpeakerScaler
+from skspeech.metrics import mean_r2
+from skspeech.preprocessing import MFCC, SpeakerScaler, UltrasoundFramer
+from skspeech.recordings import object_array
 
-__all__ = ["frame_statistics", "mfcc_svc"]
+__all__ = ["FrameRidge", "frame_statistics", "mfcc_svc"]
 
 
 def frame_statistics(spectrograms: Any) -> np.ndarray:
@@ -59,3 +63,45 @@ def mfcc_svc(sample_rate: float, *, speaker_scaler: bool = False) -> Pipeline:
         StandardScaler(),
         SVC(),
     )
+
+
+class FrameRidge(RegressorMixin, BaseEstimator):
+    """Ridge regression of each frame's targets on the pixels of a few frames around it.
+
+    Parameters
+    ----------
+    context_frames : int, default=9
+        Of which every second one is read.
+    alpha : float, default=100.0
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skspeech.experiments.baselines import FrameRidge
+    >>> videos = [np.random.default_rng(i).normal(size=(20, 4, 3)) for i in range(2)]
+    >>> spectra = [video[:, :2, 0] for video in videos]
+    >>> FrameRidge(context_frames=1, alpha=1e-3).fit(videos, spectra).score(videos, spectra) > 0.99
+    True
+    """
+
+    def __init__(self, *, context_frames: int = 9, alpha: float = 100.0):
+        self.context_frames = context_frames
+        self.alpha = alpha
+
+    def fit(self, X: Any, y: Any) -> "FrameRidge":
+        """Fit on videos and (n_frames, n_outputs) of each."""
+        pixels = np.concatenate(self._pixels(X))
+        self.ridge_ = Ridge(alpha=self.alpha).fit(pixels, np.concatenate(y))
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return (n_frames, n_outputs) for each video."""
+        return object_array([self.ridge_.predict(pixels) for pixels in self._pixels(X)])
+
+    def score(self, X: Any, y: Any, sample_weight: None = None) -> float:
+        """Return the mean R2 over the outputs."""
+        return mean_r2(y, self.predict(X))
+
+    def _pixels(self, X: Any) -> list[np.ndarray]:
+        framer = UltrasoundFramer(context_frames=self.context_frames).fit(X)
+        return [np.array(x[:, ::2]).reshape(len(x), -1) for x in framer.transform(X)]

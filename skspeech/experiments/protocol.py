@@ -13,7 +13,13 @@ from sklearn.utils import Bunch
 
 from skspeech.experiments._names import EXPERIMENTS
 from skspeech.experiments._versions import library_versions
-from skspeech.model_selection import ResultFile, ValidateOnTest, cross_validate_speakers
+from skspeech.model_selection import (
+    ResultFile,
+    ValidateOnTest,
+    cross_validate_frames,
+    cross_validate_speakers,
+)
+from skspeech.model_selection.results import FOLD_COLUMNS, FRAME_COLUMNS
 
 __all__ = [
     "EXPERIMENTS",
@@ -74,7 +80,8 @@ class Experiment:
         One sentence.
     load : callable
         ``load(data_home)`` gives a Bunch with ``data``, ``target``, ``target_names``, ``speakers``,
-        ``filenames``, ``sample_rate`` and, for the rows, ``description``.
+        ``filenames``, ``sample_rate`` and, for the rows, ``description``; where every frame is
+        answered, ``frame_targets`` in place of ``target`` and ``target_names``.
     runs : sequence of Run
     published : mapping, default={}
         What the paper prints: by (protocol, model), by the name of a figure.
@@ -183,7 +190,9 @@ def run_experiment(
             "threads": os.environ.get("OMP_NUM_THREADS", "not set"),
             "command": command,
         }
-        file = ResultFile(path, columns=columns, data=_identity(read, run, seed))
+        fields = FRAME_COLUMNS if "frame_targets" in read else FOLD_COLUMNS
+        identity = _identity(read, run, seed)
+        file = ResultFile(path, columns=columns, data=identity, fields=fields)
         found = _evaluate(run, estimator, read, seed, file, n_jobs, verbose)
         rows += [{**columns, **row} for row in found]
     return rows
@@ -235,6 +244,17 @@ def _evaluate(
     if verbose:
         print(f"{run.protocol}: {run.model}", file=sys.stderr, flush=True)
     splitter = run.splitter(seed)
+    if "frame_targets" in corpus:
+        return cross_validate_frames(
+            estimator,
+            corpus.data,
+            corpus.frame_targets,
+            groups=corpus.speakers,
+            cv=splitter,
+            n_jobs=n_jobs,
+            results=file,
+            verbose=verbose,
+        )
     as_printed = isinstance(splitter, ValidateOnTest)
     with warnings.catch_warnings():
         if as_printed:  # what the protocol's name says

@@ -40,6 +40,8 @@ def experiment_tables(rows: Rows) -> str:
         raise ValueError(f"These are rows of {len(names)} experiments; give those of one.")
     experiment = load_experiment(names.pop())
     runs = _runs(experiment, rows)
+    if "mse" in rows[0]:
+        return f"{_frame_table(runs, experiment)}\n\n{_sources(rows)}\n"
     averaged = [run for run in runs if "average" in _published(run, experiment)]
     others = [run for run in runs if "average" not in _published(run, experiment)]
     parts = [
@@ -186,6 +188,43 @@ def _unseen_table(runs: list[Rows], experiment: Experiment) -> str:
         "UA over folds",
         "WA by fold",
         "UA by fold",
+        "epochs",
+        "minutes",
+    )
+    return _table(header, lines)
+
+
+def _frame_table(runs: list[Rows], experiment: Experiment) -> str:
+    """Show runs whose every frame is answered: errors and R2 beside those of the paper."""
+    lines = []
+    for run in runs:
+        published = _published(run, experiment)
+        cells = []
+        for name in ("validation_mse", "mse", "validation_r2", "r2"):
+            ours = [row[name] for row in run if row[name] is not None]
+            cells += [str(published.get(name, "")), f"{np.mean(ours):.3f}" if ours else ""]
+        distortions = [row["mcd"] for row in run if row["mcd"] is not None]
+        minutes = sum(row["fit_seconds"] for row in run) / 60
+        lines.append(
+            [
+                *_named(run),
+                *cells,
+                f"{np.mean(distortions):.1f}" if distortions else "",
+                f"{run[0]['n_parameters']:,}" if run[0]["n_parameters"] else "",
+                str(sum(row["n_frames"] for row in run)),
+                _epochs(run),
+                f"{minutes:.1f}",
+            ]
+        )
+    header = (
+        "protocol",
+        "model",
+        "seed",
+        *("MSE dev, paper", "ours", "MSE test, paper", "ours"),
+        *("R2 dev, paper", "ours", "R2 test, paper", "ours"),
+        "MCD, dB",
+        "parameters",
+        "frames tested",
         "epochs",
         "minutes",
     )

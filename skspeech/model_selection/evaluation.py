@@ -1,18 +1,22 @@
 """One call for an evaluation on unseen speakers: a row a fold, in parallel, resumed when killed."""
 
-import json
 import warnings
-from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
-from sklearn.base import clone
 from sklearn.model_selection import LeaveOneGroupOut, check_cv
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
-from skspeech.exceptions import LeakageWarning, SpeakerWarning
-from skspeech.model_selection._copies import copied
+from skspeech.exceptions import SpeakerWarning
+from skspeech.model_selection._folds import (
+    check_repeatable,
+    fold_keys,
+    folds_of,
+    run_folds,
+    warn_of_copies,
+    warn_of_shared_speakers,
+)
 from skspeech.model_selection.fold import groups_for, run_fold
 from skspeech.model_selection.results import ResultFile
 from skspeech.training.labels import check_groups
@@ -119,61 +123,35 @@ def cross_validate_speakers(
     check_consistent_length(X, y)
     _check_searches(estimator, y)
     splitter = check_cv(LeaveOneGroupOut() if cv is None else cv, y, classifier=True)
-    folds = list(_folds(splitter, X, y, groups))
-    _warn_of_shared_speakers(folds, groups)
+    folds = _judged_on_known_classes(folds_of(splitter, X, y, groups), y)
+    warn_of_shared_speakers(folds, groups, stacklevel=3)
     file = results if isinstance(results, ResultFile) or results is None else ResultFile(results)
-    keys, found = [""] * len(folds), {}
+    keys = [""] * len(folds)
     if file is not None:
-        _check_repeatable(splitter, X, y, groups, folds)
-        keys = _keys(estimator, X, y, groups, folds, (file.data, return_train_score))
-        found = file.find()
-    rows = {i: {**found[key], "fold": i} for i, key in enumerate(keys) if key in found}
-    if check_copies and len(rows) < len(folds):
-        _warn_of_copies(folds, X)
-    jobs = (
-        delayed(run_fold)(i, keys[i], estimator, X, y, groups, parts, return_train_score)
+        again = _judged_on_known_classes(folds_of(splitter, X, y, groups), y)
+        check_repeatable(splitter, folds, again)
+        keys = fold_keys(estimator, X, y, groups, folds, (file.data, return_train_score))
+    jobs = [
+        partial(run_fold, i, keys[i], estimator, X, y, groups, parts, return_train_score)
         for i, parts in enumerate(folds)
-        if i not in rows
+    ]
+    return run_folds(
+        jobs,
+        keys,
+        file,
+        before=lambda: warn_of_copies(folds, X, stacklevel=5) if check_copies else None,
+        said=lambda row: f"UA {row['ua']:.3f}",
+        n_jobs=n_jobs,
+        verbose=verbose,
     )
-    finished = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
-    for row in _with_progress(finished, len(folds), len(rows), verbose):
-        if file is not None:
-            file.append(row)
-        rows[row["fold"]] = row
-    return [rows[i] for i in range(len(folds))]
 
 
-def _folds(splitter: Any, X: Any, y: np.ndarray, groups: np.ndarray) -> Iterator[tuple]:
-    """Yield the training, validation and test recordings of each fold, as indices."""
-    everyone = np.arange(len(y))
-    if hasattr(splitter, "split_with_validation"):
-        parts = splitter.split_with_validation(X, y, groups)
-    else:
-        asked = groups if reads_groups(splitter) else None
-        nobody = everyone[:0]
-        parts = ((train, nobody, test) for train, test in splitter.split(X, y, asked))
-    for train, validation, test in parts:
-        train, validation, test = (  # from masks, too
-            everyone[np.asarray(part)] for part in (train, validation, test)
-        )
-        yield train, validation[np.isin(y[validation], y[train])], test
-
-
-def _check_repeatable(
-    splitter: Any, X: Any, y: np.ndarray, groups: np.ndarray, folds: list[tuple]
-) -> None:
-    """Refuse a splitter that would give other folds when the evaluation goes on."""
-    again = list(_folds(splitter, X, y, groups))
-    same = len(again) == len(folds) and all(
-        np.array_equal(part, other)
-        for parts, others in zip(folds, again, strict=True)
-        for part, other in zip(parts, others, strict=True)
-    )
-    if not same:
-        raise ValueError(
-            f"{splitter!r} draws other folds at each call, so that no row of the result file would "
-            "be found again. Give it a random_state."
-        )
+def _judged_on_known_classes(folds: Any, y: np.ndarray) -> list[tuple]:
+    """Return folds without the validation recordings whose class the training part lacks."""
+    return [
+        (train, validation[np.isin(y[validation], y[train])], test)
+        for train, validation, test in folds
+    ]
 
 
 def _searches(estimator: Any) -> list[Any]:
@@ -202,85 +180,3 @@ def _check_searches(estimator: Any, y: np.ndarray) -> None:
                 SpeakerWarning,
                 stacklevel=3,
             )
-
-
-def _warn_of_shared_speakers(folds: list[tuple], groups: np.ndarray) -> None:
-    for i, (train, _, test) in enumerate(folds):
-        shared = np.intersect1d(groups[train], groups[test])
-        if len(shared):
-            warnings.warn(
-                f"Fold {i} tests {len(shared)} speakers that it also trains on, {shared[0]} for "
-                "one: its scores tell nothing of new speakers.",
-                SpeakerWarning,
-                stacklevel=3,
-            )
-            return
-
-
-def _warn_of_copies(folds: list[tuple], X: Any) -> None:
-    sides = [(np.setdiff1d(np.append(a, b), test), test) for a, b, test in folds]
-    found = copied(X, sides)
-    if found is not None:
-        fold, number, tested, learnt = found
-        warnings.warn(
-            f"Fold {fold} tests {number} recording(s) that it learns from copies of, X[{tested}] "
-            f"for one, which is X[{learnt}] as well: its scores are too good. find_leaks lists all "
-            "copies, and shared excerpts; check_copies=False leaves this check out.",
-            LeakageWarning,
-            stacklevel=3,
-        )
-
-
-def _identity(X: Any) -> str:
-    """Return a hash of the recordings, or of what they are read from."""
-    from joblib import hash as content_hash
-
-    try:
-        return content_hash(X)
-    except Exception as error:  # what pickle raises depends on what it meets
-        raise ValueError(
-            f"X cannot be told from other data for the result file ({error}). Read recordings by "
-            "a function of a module, or by AudioLoader, or say what they are by "
-            "results=ResultFile(..., data=...)."
-        ) from error
-
-
-def _keys(
-    estimator: Any, X: Any, y: np.ndarray, groups: np.ndarray, folds: list, more: tuple
-) -> list[str]:
-    """Return a hash of all that a fold's row comes from."""
-    from joblib import hash as content_hash
-
-    from skspeech import __version__
-
-    data = _identity(X) if more[0] is None else ""
-    model = clone(estimator)
-    for name in model.get_params():  # which change nothing but the time it takes
-        if name.split("__")[-1] in ("n_jobs", "verbose"):
-            model.set_params(**{name: None if name.endswith("n_jobs") else 0})
-    try:
-        shared = content_hash((model, __version__, data, *more))
-    except Exception as error:  # what pickle raises depends on what it meets
-        raise ValueError(
-            f"The estimator cannot be told from others for the result file ({error}). Use "
-            "functions of a module in it, or evaluate without results."
-        ) from error
-    try:
-        people = json.dumps([y.tolist(), groups.tolist()], allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"Labels or groups hold what a result file cannot ({error}). Use texts or numbers."
-        ) from error
-    return [content_hash((shared, people, [part.tolist() for part in parts])) for parts in folds]
-
-
-def _with_progress(rows: Any, n_folds: int, n_found: int, verbose: int) -> Iterator[dict]:
-    from tqdm import tqdm
-
-    with tqdm(total=n_folds, initial=n_found, unit="fold", disable=verbose < 1) as bar:
-        for row in rows:
-            bar.set_postfix_str(
-                f"{', '.join(map(str, row['test_speakers'][:3]))}: UA {row['ua']:.3f}"
-            )
-            bar.update()
-            yield row

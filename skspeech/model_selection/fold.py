@@ -12,13 +12,14 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import get_routing_for_object
 
-from skspeech.base import NetworkClassifier
+from skspeech.base import NetworkClassifier, NetworkRegressor
 from skspeech.metrics import auc_one_vs_rest, unweighted_accuracy, weighted_accuracy
 from skspeech.recordings import RecordingSequence
 
-__all__ = ["groups_for", "run_fold"]
+__all__ = ["call", "fit_on", "groups_for", "plain_history", "run_fold", "take", "unwrapped"]
 
 _JSON = (str, bool, int, float, type(None))
+_NETWORKS = (NetworkClassifier, NetworkRegressor)
 _SCORES = ("predict_proba", "decision_function")
 
 
@@ -53,22 +54,22 @@ def run_fold(
     train, validation, test = parts
     with config_context(enable_metadata_routing=True):
         start = time.perf_counter()
-        fitted, judged = _fit(estimator, X, y, groups, train, validation)
+        fitted, judged = fit_on(clone(estimator), X, y, groups, train, validation)
         fitted_at = time.perf_counter()
-        recordings = _take(X, test)
-        answer = _call(fitted, "predict", recordings, groups[test])
+        recordings = take(X, test)
+        answer = call(fitted, "predict", recordings, groups[test])
         by = next((name for name in _SCORES if hasattr(fitted, name)), None)
-        scores = None if by is None else _call(fitted, by, recordings, groups[test])
+        scores = None if by is None else call(fitted, by, recordings, groups[test])
         train_wa = None
         if with_train:
-            again = _call(fitted, "predict", _take(X, train), groups[train])
+            again = call(fitted, "predict", take(X, train), groups[train])
             train_wa = weighted_accuracy(y[train], again)
         scored_at = time.perf_counter()
     classes = np.unique(y)
     aligned = None if scores is None else _aligned(scores, fitted.classes_, classes)
     auc = None if aligned is None else auc_one_vs_rest(y[test], aligned, labels=classes)
     posteriors = None if aligned is None or by != "predict_proba" else aligned.round(6).tolist()
-    searches, network = _unwrapped(fitted)
+    searches, network = unwrapped(fitted)
     return {
         "fold": fold,
         "test_speakers": np.unique(groups[test]).tolist(),
@@ -89,29 +90,29 @@ def run_fold(
         "truth": y[test].tolist(),
         "predicted": np.asarray(answer).tolist(),
         "posteriors": posteriors,
-        "history": None if network is None else [_plain(epoch) for epoch in network.history_],
+        "history": None if network is None else plain_history(network),
         "search": _search_result(searches[0]) if searches else None,
         "key": key,
     }
 
 
-def _fit(
-    estimator: Any,
+def fit_on(
+    fitted: Any,
     X: Any,
     y: np.ndarray,
     groups: np.ndarray,
     train: np.ndarray,
     validation: np.ndarray,
 ) -> tuple[Any, np.ndarray]:
-    """Return the estimator fitted, and the recordings that chose its best epoch."""
-    fitted, rows = clone(estimator), train
+    """Fit an estimator; return it, and the recordings that chose its best epoch."""
+    rows = train
     name = _last_network(fitted) if len(validation) else None
     if name is not None:
         rows = np.concatenate([train, validation])
         held = PredefinedSplit(np.repeat([-1, 0], [len(train), len(validation)]))
         fitted.set_params(**{f"{name}validation": held})
-    fitted.fit(_take(X, rows), y[rows], **groups_for(fitted, "fit", groups[rows]))
-    _, network = _unwrapped(fitted)
+    fitted.fit(take(X, rows), y[rows], **groups_for(fitted, "fit", groups[rows]))
+    _, network = unwrapped(fitted)
     held_out = [] if network is None else network.validation_.indices
     return fitted, rows[np.asarray(held_out, dtype=np.intp)]
 
@@ -125,10 +126,10 @@ def _last_network(estimator: Any) -> str | None:
     while isinstance(estimator, Pipeline):
         name, estimator = estimator.steps[-1]
         prefix += f"{name}__"
-    return prefix if isinstance(estimator, NetworkClassifier) else None
+    return prefix if isinstance(estimator, _NETWORKS) else None
 
 
-def _unwrapped(fitted: Any) -> tuple[list[Any], Any]:
+def unwrapped(fitted: Any) -> tuple[list[Any], Any]:
     """Return the searches around the model that answers, and the network if it is one."""
     searches = []
     while True:
@@ -138,7 +139,7 @@ def _unwrapped(fitted: Any) -> tuple[list[Any], Any]:
             searches.append(fitted)
             fitted = fitted.best_estimator_
         else:
-            return searches, fitted if isinstance(fitted, NetworkClassifier) else None
+            return searches, fitted if isinstance(fitted, _NETWORKS) else None
 
 
 def groups_for(estimator: Any, method: str, groups: np.ndarray) -> dict[str, np.ndarray]:
@@ -147,7 +148,8 @@ def groups_for(estimator: Any, method: str, groups: np.ndarray) -> dict[str, np.
     return {"groups": groups} if asked else {}
 
 
-def _call(fitted: Any, method: str, recordings: Any, groups: np.ndarray) -> Any:
+def call(fitted: Any, method: str, recordings: Any, groups: np.ndarray) -> Any:
+    """Call a method on recordings, with their groups if it asks for them."""
     return getattr(fitted, method)(recordings, **groups_for(fitted, method, groups))
 
 
@@ -167,7 +169,8 @@ def _aligned(scores: Any, known: np.ndarray, classes: np.ndarray) -> np.ndarray 
     return aligned
 
 
-def _take(X: Any, rows: np.ndarray) -> Any:
+def take(X: Any, rows: np.ndarray) -> Any:
+    """Return some recordings of a collection."""
     if isinstance(X, RecordingSequence):
         return X[rows]
     return _safe_indexing(X, rows)
@@ -194,6 +197,11 @@ def _as_json(value: Any) -> Any:
     plain = value.item() if isinstance(value, np.generic) else value
     known = isinstance(plain, _JSON) and not (isinstance(plain, float) and not np.isfinite(plain))
     return plain if known else repr(plain)
+
+
+def plain_history(network: Any) -> list[dict[str, Any]]:
+    """Return a network's history with numbers that JSON knows."""
+    return [_plain(epoch) for epoch in network.history_]
 
 
 def _plain(epoch: dict[str, Any]) -> dict[str, Any]:

@@ -3,13 +3,13 @@
 import csv
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FOLD_COLUMNS", "ResultFile", "read_results"]
+__all__ = ["FOLD_COLUMNS", "FRAME_COLUMNS", "ResultFile", "read_results"]
 
 #: What is known of every fold; lists and numbers are written as JSON.
 FOLD_COLUMNS = (
@@ -37,6 +37,29 @@ FOLD_COLUMNS = (
     "key",
 )
 
+#: What is known of a fold of a regressor that answers frames.
+FRAME_COLUMNS = (
+    "fold",
+    "test_speakers",
+    "validation_speakers",
+    "n_train",
+    "n_validation",
+    "n_test",
+    "n_frames",
+    "validation_mse",
+    "validation_r2",
+    "mse",
+    "r2",
+    "mcd",
+    "n_parameters",
+    "n_epochs",
+    "fit_seconds",
+    "score_seconds",
+    "test",
+    "history",
+    "key",
+)
+
 
 class ResultFile:
     """A CSV file with a row a fold, written as the folds end.
@@ -55,6 +78,8 @@ class ResultFile:
     data : str or None, default=None
         What the recordings are, so that the keys know them by this and not by a hash: a corpus
         and its files' names stay the same where the folder is another.
+    fields : sequence of str, default=FOLD_COLUMNS
+        What is known of every fold: :data:`FOLD_COLUMNS` or :data:`FRAME_COLUMNS`.
 
     Raises
     ------
@@ -72,13 +97,19 @@ class ResultFile:
     """
 
     def __init__(
-        self, path: Any, *, columns: Mapping[str, str] | None = None, data: str | None = None
+        self,
+        path: Any,
+        *,
+        columns: Mapping[str, str] | None = None,
+        data: str | None = None,
+        fields: Sequence[str] = FOLD_COLUMNS,
     ):
         self.path = Path(path)
+        self.fields = tuple(fields)
         self.data = data
         self.columns = dict(columns or {})
         for name, text in self.columns.items():
-            if name in FOLD_COLUMNS or not isinstance(text, str) or "\n" in text:
+            if name in self.fields or not isinstance(text, str) or "\n" in text:
                 raise ValueError(
                     f"columns hold {name}={text!r}: give one line of text, under a name other "
                     "than those of a fold."
@@ -102,22 +133,22 @@ class ResultFile:
         Parameters
         ----------
         row : mapping
-            With the columns of :data:`FOLD_COLUMNS`.
+            With the columns of `fields`.
         """
         line = StringIO()
         writer = csv.writer(line, lineterminator="\n")
         with self.path.open("ab+") as file:
             _cut_off_half_a_row(file)
             if file.tell() == 0:
-                writer.writerow([*self.columns, *FOLD_COLUMNS])
-            writer.writerow([*self.columns.values(), *(_cell(row[name]) for name in FOLD_COLUMNS)])
+                writer.writerow([*self.columns, *self.fields])
+            writer.writerow([*self.columns.values(), *(_cell(row[name]) for name in self.fields)])
             file.write(line.getvalue().encode())
             file.flush()
             os.fsync(file.fileno())
 
     def _check_header(self) -> None:
         """Refuse the file of another table."""
-        header = ",".join([*self.columns, *FOLD_COLUMNS])
+        header = ",".join([*self.columns, *self.fields])
         with self.path.open("rb") as file:
             first = file.readline()
             whole = first.endswith(b"\n")
@@ -163,7 +194,8 @@ def read_results(path: Any) -> list[dict[str, Any]]:
 
 def _parse(cells: dict[str, Any], where: str) -> dict[str, Any]:
     try:
-        fold = {name: json.loads(cells[name]) for name in FOLD_COLUMNS if name != "key"}
+        fields = FRAME_COLUMNS if "mse" in cells else FOLD_COLUMNS
+        fold = {name: json.loads(cells[name]) for name in fields if name != "key"}
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{where} is no row of an evaluation ({error!r}). Remove the line, or write into "
