@@ -173,10 +173,13 @@ def run_experiment(
             f"{path} is there already. Go on with it (resume, --resume), or name another file."
         )
     corpus = experiment.load(data_home)
+    views: dict[Any, Bunch] = {None: corpus}
     command = _command(name, seed, max_epochs)
     rows = []
     for run in runs:
-        read = corpus if run.view is None else run.view(corpus)
+        if run.view not in views and run.view is not None:
+            views[run.view] = run.view(corpus)
+        read = views[run.view]
         estimator = run.estimator(read.sample_rate, seed)
         settings = limit_epochs(estimator, max_epochs)
         columns = {

@@ -152,3 +152,29 @@ def test_unknown_experiment():
 
 def test_models_without_epochs_keep_their_settings():
     assert protocol.limit_epochs(LogisticRegression(), 3) == ""
+
+
+def test_a_view_of_the_corpus_is_taken_once_for_the_runs_that_share_it(monkeypatch):
+    seen = []
+
+    def first_half(whole):
+        seen.append(len(whole.data))
+        half = {name: whole[name][:12] for name in ("data", "target", "speakers", "filenames")}
+        return Bunch(**{**whole, **half, "description": "half of it"})
+
+    def folds(seed):
+        return LeaveOneSpeakerOut()
+
+    runs = [
+        Run("all", "net", network, folds),
+        Run("half", "net", network, folds, first_half),
+        Run("half", "net-two", network, folds, first_half),
+    ]
+    monkeypatch.setattr(
+        protocol, "load_experiment", lambda name: Experiment("Views.", corpus, runs)
+    )
+    rows = run_experiment("small", max_epochs=1)
+    assert seen == [24]
+    assert [row["data"] for row in rows[-4:]] == ["half of it"] * 4
+    assert sorted({i for row in rows[4:] for i in row["test"]}) == list(range(12))
+    assert [sum(len(row["test"]) for row in rows[:4]), len(rows)] == [24, 8]
