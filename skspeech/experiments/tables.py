@@ -49,7 +49,8 @@ def experiment_tables(rows: Rows) -> str:
         _feature_table(runs, experiment),
         _unseen_table(others, experiment),
         *(_search_table(run) for run in runs if run[0]["search"]),
-        *(_confusion_table(run) for run in runs if not run[0]["search"]),
+        # a run for each feature is too many to look at each
+        *(_confusion_table(run) for run in runs if not (run[0]["search"] or experiment.features)),
         _sources(rows),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
