@@ -19,7 +19,6 @@ from collections.abc import Callable
 from dataclasses import fields
 from importlib.metadata import distribution, version
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -442,22 +441,20 @@ class _Reader:
             name: torch.from_numpy(self.tensors[key]) for name, key in saved["weights"].items()
         }
         # compared before anything of that size is built
+        moments = {name: weights[name].numpy() for name in estimator._moments if name in weights}
         found = {
             name.removeprefix("network."): tuple(tensor.shape)
             for name, tensor in weights.items()
-            if name not in ("mean", "scale")
+            if name not in moments
         }
-        if found != _shapes(_planned_network(estimator)):
+        halves = ("mean" in moments) != ("scale" in moments)
+        if halves or found != _shapes(_planned_network(estimator)):
             raise ValueError(
                 f"its weights do not fit the parameters of {type(estimator).__name__}."
             )
-        moments = None
-        if "mean" in weights:
-            moments = SimpleNamespace(mean=weights["mean"].numpy(), scale=weights["scale"].numpy())
         device = _device(estimator.device)
         with seeded(0, device):  # the weights drawn here are replaced at once
-            network = estimator._make_network(estimator.layout_, len(estimator.classes_))
-            net = estimator._make_net(network, moments, device)
+            net = estimator._net_of(estimator._planned_network(), moments, device)
         net.module_.load_state_dict(weights)
         net.adjust(weight_decay=estimator.weight_decay, **self._all(saved["settings"]))
         net.history = History({**row, "batches": []} for row in self.value(saved["history"]))
@@ -502,7 +499,7 @@ def _planned_network(estimator: Any) -> Any:
     import torch
 
     with torch.device("meta"):
-        return estimator._make_network(estimator.layout_, len(estimator.classes_))
+        return estimator._planned_network()
 
 
 def _shapes(network: Any) -> dict[str, tuple[int, ...]]:

@@ -23,8 +23,8 @@ class SpeechTags:
     input_kind : str
         One of :data:`KINDS`: what one ``X[i]`` is.
     output_kind : str or None, default=None
-        What one ``transform(X)[i]`` is, one of :data:`KINDS`; None for a plain feature vector or no
-        ``transform``.
+        What one ``transform(X)[i]`` is, one of :data:`KINDS`, or one ``predict(X)[i]`` where that
+        is a recording and there is no ``transform``; None for a plain feature vector or a label.
     reads_bags : bool, default=False
         Whether ``X[i]`` may be a bag: a list or tuple of segments of one recording. Contours, lists
         themselves, come in no bag.

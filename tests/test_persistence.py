@@ -24,8 +24,8 @@ from skspeech.models import CNNLSTM1DClassifier, CNNLSTM2DClassifier
 from skspeech.persistence import load_model, save_model
 from skspeech.plugins import list_estimators
 from skspeech.preprocessing import FixedDuration, LogMelSpectrogram
-from skspeech.tags import get_speech_tags
 from skspeech.testing import make_labels, make_recordings, small_instance
+from skspeech.testing.data import data
 
 WAVES, LABELS = make_recordings("waveform", 16), make_labels(16)
 SPECTROGRAMS = make_recordings("spectrogram", 16)
@@ -125,9 +125,8 @@ class TestRoundTrip:
         if entry.distribution != "skspeech":
             pytest.skip(reason="a plugin's")
         estimator = small_instance(entry.name)
-        kind = get_speech_tags(estimator).input_kind
-        X = make_recordings(kind)
-        estimator.fit(X, make_labels())
+        X, y = data(estimator)
+        estimator.fit(X, y)
         loaded = there_and_back(estimator, path)
         method = "transform" if hasattr(estimator, "transform") else "predict"
         before, after = getattr(estimator, method)(X), getattr(loaded, method)(X)

@@ -158,12 +158,32 @@ def test_integers_keep_their_size():
     assert_array_equal(read([np.array([-32768, 32767], np.int16)])[0], [-32768, 32767])
 
 
+@pytest.mark.parametrize("container", [np.stack, list, RecordingSequence])
+@pytest.mark.parametrize("shape", [(3, 2, 2), (3, 5, 2, 2)], ids=["plain", "framed"])
+def test_only_video_of_8_bits_or_half_precision_stays_so(container, shape):
+    for dtype in (np.uint8, np.float16):
+        clips = container([np.ones(shape, dtype)] * 2)
+        assert all(clip.dtype == dtype for clip in read(clips, "video"))
+    for dtype in (bool, np.int8, np.int16, np.float32, np.float64):
+        clips = container([np.ones(shape, dtype)] * 2)
+        assert all(clip.dtype == np.float32 for clip in read(clips, "video"))
+
+
+def test_small_video_is_not_copied():
+    for dtype in (np.uint8, np.float16):
+        clip, cube = np.ones((3, 2, 2), dtype), np.ones((2, 3, 2, 2), dtype)
+        assert read([clip], "video")[0] is clip
+        assert np.shares_memory(read(cube, "video"), cube)
+
+
 @pytest.mark.parametrize("container", [np.stack, list])
-def test_only_8_bit_video_stays_8_bit(container):
-    clips = container([np.zeros((3, 2, 2), np.uint8)] * 2)
-    assert all(clip.dtype == np.uint8 for clip in read(clips, "video"))
-    clips = container([np.zeros((3, 2, 2), np.int16)] * 2)
-    assert all(clip.dtype == np.float32 for clip in read(clips, "video"))
+def test_half_precision_is_checked(container):
+    clips = [np.ones((3, 2, 2), np.float16), np.ones((3, 2, 2), np.float16)]
+    clips[1][2, 0, 1] = np.inf
+    with pytest.raises(
+        RecordingError, match=r"X\[1\] holds infinity.* at frame 2, row 0, column 1"
+    ):
+        read(container(clips), "video")
 
 
 def test_memory_maps(tmp_path):
@@ -413,7 +433,19 @@ def test_a_table_of_videos():
 
     with pytest.raises(ValueError, match=r"one video a recording.* into a list"):
         validate_recordings(Scaler("video"), np.ones((3, 4)), reset=True)
-    assert read(np.ones((3, 4)), "video").shape == (3, 1, 4, 1)
+    table = np.arange(12.0).reshape(3, 4)
+    for held in (table, table.tolist(), pd.DataFrame(table)):
+        clips = read(held, "video")
+        assert (clips.shape, clips.dtype) == ((3, 1, 4, 1), np.float32)
+        assert_array_equal(clips[:, 0, :, 0], table)
+    reader = Reader("video")
+    validate_recordings(reader, table, reset=True)
+    assert reader.n_features_in_ == 4
+    with pytest.raises(ValueError, match="expecting 4 features"):
+        validate_recordings(reader, table[:, :3], reset=False)
+    table[1, 2] = np.nan
+    with pytest.raises(RecordingError, match=r"X\[1\] holds NaN at frame 0, row 2, column 0"):
+        read(table, "video")
 
 
 @pytest.mark.parametrize("X", [["a"], np.ones((2, 3)), RecordingSequence(["a"])])

@@ -105,13 +105,17 @@ class NetworkClassifier(
         if trains_on:
             net = self._net_again()
         else:
-            module = Standardized(
-                self._make_network(parts.layout, len(classes)),
-                None if moments is None else moments.mean,
-                None if moments is None else moments.scale,
-            )
-            net = self._new_net(module, WeightedCrossEntropy, device)
+            network = self._make_network(parts.layout, len(classes))
+            found = {} if moments is None else {"mean": moments.mean, "scale": moments.scale}
+            net = self._net_of(network, found, device)
         return net, parts, {"classes_": classes, "layout_": parts.layout}
+
+    def _planned_network(self) -> Any:
+        return self._make_network(self.layout_, len(self.classes_))
+
+    def _net_of(self, network: Any, moments: dict[str, np.ndarray], device: str) -> SpeechNet:
+        module = Standardized(network, moments.get("mean"), moments.get("scale"))
+        return self._new_net(module, WeightedCrossEntropy, device)
 
     def _judges(self, parts: Parts) -> list[tuple[str, Any]]:
         judge = None

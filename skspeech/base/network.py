@@ -26,13 +26,16 @@ class Network(CallbackSupportMixin, BaseEstimator):
     """Base of all networks: the order of things in ``fit``, and what is known after it.
 
     A subclass says what a target is (`_read_targets`), which recordings are held out (`_hold_out`),
-    what is trained on what (`_prepare`), and what judges an epoch (`_judges`).
+    what is trained on what (`_prepare`), and what judges an epoch (`_judges`). For a file it says
+    what it is made of: the network that the parameters and what was learned describe
+    (`_planned_network`), and the net of it (`_net_of`) and of what it standardises by (`_moments`).
     """
 
     _parameter_constraints: dict = TRAINING_CONSTRAINTS
     __metadata_request__fit = {"groups": True}
     _input_kind: str
     layout_: tuple[int, ...]
+    _moments: tuple[str, ...] = ("mean", "scale")
     # shared parameters that a subclass may leave out of its constructor
     batch_frames: int | None = None
     lr_patience: int | None = None
@@ -59,6 +62,14 @@ class Network(CallbackSupportMixin, BaseEstimator):
     def _judges(self, parts: Any) -> list[tuple[str, Any]]:
         """Return the callbacks that watch the validation part, by name."""
         raise TypeError(f"{type(self).__name__} must define _judges.")
+
+    def _planned_network(self) -> Any:
+        """Return the network that the parameters and what was learned describe, untrained."""
+        raise TypeError(f"{type(self).__name__} must define _planned_network.")
+
+    def _net_of(self, network: Any, moments: dict[str, np.ndarray], device: str) -> SpeechNet:
+        """Return the untrained net of a network and of what it standardises by, by name."""
+        raise TypeError(f"{type(self).__name__} must define _net_of.")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

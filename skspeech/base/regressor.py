@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -18,6 +19,7 @@ from skspeech.training.callbacks import LowestErrorEpoch, standard_callbacks
 from skspeech.training.moments import Moments
 from skspeech.training.net import FrameSquaredError, SpeechNet
 from skspeech.training.parameters import TRAINING_CONSTRAINTS
+from skspeech.training.stream import AnswerStream
 from skspeech.training.targets import Targets, read_targets
 from skspeech.training.validation import ValidationPart, hold_out_unlabelled
 from skspeech.training.windows import WindowParts, check_video, make_window_parts
@@ -40,6 +42,7 @@ class NetworkRegressor(RegressorMixin, Network):
     """
 
     _input_kind = "video"
+    _moments = ("mean", "scale", "target_mean", "target_scale")
     _parameter_constraints: dict = {
         **TRAINING_CONSTRAINTS,
         "validation": [StrOptions({"auto", "speaker", "random"}), HasMethods("get_n_splits"), None],
@@ -55,7 +58,7 @@ class NetworkRegressor(RegressorMixin, Network):
         raise TypeError(f"{type(self).__name__} must define _make_network.")
 
     def __speech_tags__(self) -> SpeechTags:
-        return SpeechTags(input_kind=self._input_kind)
+        return SpeechTags(input_kind=self._input_kind, output_kind="frame_targets")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -87,11 +90,12 @@ class NetworkRegressor(RegressorMixin, Network):
     ) -> tuple[SpeechNet, WindowParts, dict[str, Any]]:
         trains_on = self._trains_on
         moments = None if self.standardize is None or trains_on else Moments(self.standardize)
+        context_frames = self.context_frames_ if trains_on else self.context_frames
         parts = make_window_parts(
             recordings,
             targets.frames,
             held_out,
-            context_frames=self.context_frames,
+            context_frames=context_frames,
             layout=self.layout_ if trains_on else None,
             moments=moments,
             target_moments=self._target_moments() if trains_on else None,
@@ -100,20 +104,31 @@ class NetworkRegressor(RegressorMixin, Network):
         if trains_on:
             net = self._net_again()
         else:
-            module = StandardizedFrames(
-                self._make_network(parts.layout[-2:], n_outputs),
-                None if moments is None else moments.mean[..., 0],
-                None if moments is None else moments.scale[..., 0],
-                parts.target_mean,
-                parts.target_scale,
-            )
-            net = self._new_net(module, FrameSquaredError, device)
+            network = self._make_network(parts.layout[-2:], n_outputs)
+            found = {"target_mean": parts.target_mean, "target_scale": parts.target_scale}
+            if moments is not None:
+                found |= {"mean": moments.mean[..., 0], "scale": moments.scale[..., 0]}
+            net = self._net_of(network, found, device)
         fitted = {
+            "context_frames_": context_frames,
             "layout_": parts.layout,
             "n_outputs_": n_outputs,
             "target_ndim_": targets.ndim,
         }
         return net, parts, fitted
+
+    def _planned_network(self) -> Any:
+        return self._make_network(self.layout_[-2:], self.n_outputs_)
+
+    def _net_of(self, network: Any, moments: dict[str, np.ndarray], device: str) -> SpeechNet:
+        module = StandardizedFrames(
+            network,
+            moments.get("mean"),
+            moments.get("scale"),
+            moments["target_mean"],
+            moments["target_scale"],
+        )
+        return self._new_net(module, FrameSquaredError, device)
 
     def _target_moments(self) -> tuple[np.ndarray, np.ndarray]:
         module = self.module_
@@ -144,13 +159,35 @@ class NetworkRegressor(RegressorMixin, Network):
         answers = []
         for i in range(len(recordings)):
             video = recordings[i]
-            check_video(video, self.layout_, self.context_frames, i)
-            answers.append(answer_video(self.net_, video, self.context_frames, i))
+            check_video(video, self.layout_, self.context_frames_, i)
+            answers.append(answer_video(self.net_, video, self.context_frames_, i))
         tables = hasattr(self, "n_features_in_")  # it was fitted on one
         if not (tables and isinstance(recordings, np.ndarray) and recordings.dtype != object):
             return object_array(answers)
         table = np.concatenate(answers, dtype=np.float64)
         return table[:, 0] if self.target_ndim_ == 1 else table
+
+    def stream(self) -> AnswerStream:
+        """Begin a video whose frames come a few at a time.
+
+        Returns
+        -------
+        AnswerStream
+            ``push(frames)`` and ``finish()`` return, piece by piece, what ``predict`` answers to
+            the whole video; its ``lookahead`` is how many frames after it an answer waits for.
+
+        Raises
+        ------
+        ValueError
+            If the network was fitted on frames that bring their context.
+        """
+        check_is_fitted(self, "net_")
+        if len(self.layout_) == 3:
+            raise ValueError(
+                f"{type(self).__name__} was fitted on frames that bring their context: those of a "
+                "stream are only coming. Fit it on (n_frames, n_rows, n_columns)."
+            )
+        return AnswerStream(self.net_, self.layout_, self.context_frames)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the mean over the outputs of R2 over all frames (1 is best).
@@ -168,7 +205,7 @@ class NetworkRegressor(RegressorMixin, Network):
         """
         answers = self.predict(X)
         if answers.dtype != object:
-            return super().score(X, y, sample_weight)
+            return float(r2_score(y, answers, sample_weight=sample_weight))
         if sample_weight is not None:
             raise ValueError("sample_weight is for tables; frames of recordings weigh alike.")
         return mean_r2(y, answers)

@@ -84,7 +84,8 @@ def load_aaa_recordings(
             Reads a file when an item is asked for: float32 of shape (n_samples,), channels
             averaged.
         frame_rates : ndarray of shape (n_recordings,)
-            Frames a second of each recording: AAA measures it each time.
+            Frames a second of each recording: AAA measures it each time, and each recording needs
+            a :class:`~skspeech.preprocessing.MelTargets` of its own, as in the example.
         sample_rate : float
             Of the audio, Hz.
         parameters : list of AAAParameters
@@ -125,6 +126,7 @@ def load_aaa_recordings(
     >>> import numpy as np
     >>> import soundfile
     >>> from skspeech.datasets import load_aaa_recordings
+    >>> from skspeech.preprocessing import MelTargets, align_frames
     >>> parameters = {"NumVectors": 64, "PixPerVector": 842, "BitsPerPixel": 8}
     >>> parameters |= {"FramesPerSec": 81.582, "TimeInSecsOfFirstFrame": 0.077}
     >>> with TemporaryDirectory() as folder:  # in place of an export, one of noise
@@ -135,7 +137,14 @@ def load_aaa_recordings(
     ...     soundfile.write(f"{folder}/001.wav", np.zeros(22_050), 22_050)
     ...     aaa = load_aaa_recordings(folder)
     ...     print(aaa.data[0].shape, aaa.audio[0].shape, aaa.frame_rates)
+    ...     targets = [
+    ...         MelTargets(frame_rate=rate).fit_transform([waveform])[0]
+    ...         for waveform, rate in zip(aaa.audio, aaa.frame_rates, strict=True)
+    ...     ]
+    ...     videos, targets = align_frames(aaa.data, targets)
+    ...     print(videos[0].shape, targets[0].shape)
     (50, 64, 842) (13514,) [81.582]
+    (50, 64, 842) (50, 80)
     """
     root = Path(folder).expanduser().absolute()
     paths = _find(root)
@@ -221,14 +230,14 @@ def _duration(path: Path) -> float:
 def _overlap(
     parameters: AAAParameters, n_frames: int, duration: float
 ) -> tuple[slice, tuple[float, float]]:
-    """Return the frames that stand within the audio, and from when to when they last."""
+    """Return the frames that begin within the audio, and from when to when they last."""
     first, rate = parameters.time_of_first_frame, parameters.frame_rate
     # a frame at the end of the audio, but for a rounding error, is not within it
     start, stop = (
         math.ceil(np.clip(seconds * rate - 1e-6, 0, n_frames))
         for seconds in (-first, duration - first)
     )
-    return slice(start, stop), (first + start / rate, min(duration, first + stop / rate))
+    return slice(start, stop), (first + start / rate, first + stop / rate)
 
 
 def _one_rate(recordings: list[_Recording]) -> int:
@@ -263,9 +272,12 @@ def _read_frames(recording: _Recording) -> np.ndarray:
 
 
 def _read_audio(recording: _Recording, sample_rate: float) -> np.ndarray:
-    from skspeech.preprocessing import AudioLoader
+    from skspeech.preprocessing._audio_files import read_waveform
 
-    waveform = AudioLoader(sample_rate=sample_rate).transform([recording.audio])[0]
+    try:
+        waveform = read_waveform(str(recording.audio), sample_rate)
+    except RecordingError as error:
+        raise unusable(recording.audio, error.problem, error.mend) from error
     begin, end = (
         None if seconds is None else round(seconds * sample_rate) for seconds in recording.seconds
     )

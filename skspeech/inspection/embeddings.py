@@ -165,8 +165,8 @@ class EmbeddingDisplay:
         MissingExtraError
             If matplotlib is not installed.
         ValueError
-            If points are not of two numbers each, `y` or `marks` is not as long, or there are more
-            than 8 kinds of marks.
+            If points are not of two numbers each, `y` or `marks` is not as long or of several
+            types, or there are more than 8 kinds of marks.
         """
         check_extra("matplotlib", f"{type(self).__name__}.plot")
         points = np.asarray(self.points, dtype=float)
@@ -227,8 +227,9 @@ def plot_embeddings(
     TypeError
         If the projection has no ``fit_transform``, or is a class and no object.
     ValueError
-        If the embeddings are no such array or not finite, `y` or `marks` is not as long, there are
-        more than 8 kinds of marks, or the projection gives more or less than two numbers each.
+        If the embeddings are no such array or not finite, `y` or `marks` is not as long or of
+        several types, there are more than 8 kinds of marks, or the projection gives more or less
+        than two numbers each.
 
     Examples
     --------
@@ -280,7 +281,14 @@ def _check_labels(n: int, y: Any, marks: Any) -> list[tuple[np.ndarray, np.ndarr
                 f"{name} has shape {values.shape}; it needs one for each of the {n} embeddings, "
                 f"shape ({n},)."
             )
-        found.append(np.unique(values, return_inverse=True))
+        try:
+            found.append(np.unique(values, return_inverse=True))
+        except TypeError as error:
+            types = ", ".join(sorted({type(value).__name__ for value in values}))
+            raise ValueError(
+                f"{name} holds labels of several types ({types}), which have no order. Make them "
+                "all str."
+            ) from error
     n_marks = len(found[1][0])
     if n_marks > len(_SHAPES):
         raise ValueError(

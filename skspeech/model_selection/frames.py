@@ -23,6 +23,7 @@ from skspeech.model_selection.results import FRAME_COLUMNS, ResultFile
 from skspeech.recordings import object_array
 from skspeech.training.labels import check_groups
 from skspeech.training.moments import Moments
+from skspeech.training.targets import read_targets
 
 __all__ = ["cross_validate_frames"]
 
@@ -81,7 +82,7 @@ def cross_validate_frames(
     Raises
     ------
     ValueError
-        If groups do not fit, or `results` cannot be used.
+        If groups or targets do not fit, or `results` cannot be used.
 
     Warns
     -----
@@ -106,7 +107,7 @@ def cross_validate_frames(
     groups = check_groups(X, groups)
     if groups is None:
         raise ValueError("groups is None: pass what is kept apart, the speakers for one.")
-    y = object_array([np.asarray(target, dtype=np.float32) for target in y])
+    y = object_array(read_targets(X, y, reader="cross_validate_frames").frames)
     splitter = check_cv(LeaveOneGroupOut() if cv is None else cv)
     folds = list(folds_of(splitter, X, y, groups))
     warn_of_shared_speakers(folds, groups, stacklevel=3)

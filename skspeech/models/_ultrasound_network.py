@@ -176,6 +176,7 @@ class UltrasoundNetwork(nn.Module):
         self.join = join
         self.answer = he_uniform(nn.Linear(joined_size, n_outputs))
         self.step_offsets = _step_offsets(layers[0], context_frames)
+        self.step_frames = _TIME_KERNEL
         kinds = [isinstance(layer, _Convolution) for layer in layers]
         self.n_shared = [*kinds, False].index(False)  # layers that look at each step by itself
 

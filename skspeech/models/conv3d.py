@@ -22,6 +22,7 @@ from sklearn.utils._param_validation import Interval
 from torch import nn
 
 from skspeech.base import NetworkRegressor
+from skspeech.models._sizes import sizes
 from skspeech.models._ultrasound_network import (
     LastOutputs,
     Layer,
@@ -54,11 +55,12 @@ class _ConvolutionsOnly(NetworkRegressor):
     """The two networks of Table 1 whose four layers are convolutions."""
 
     def _convolutions(self, layout: tuple[int, ...]) -> tuple[list[nn.Module], tuple[int, ...]]:
-        n_layers = len(self.n_maps)
+        n_maps = sizes("n_maps", self.n_maps)
+        n_layers = len(n_maps)
         return make_layers(
             (self.context_frames, *layout),
             layers=["conv3d"] * n_layers,
-            n_maps=self.n_maps,
+            n_maps=n_maps,
             # Table 1: the third layer leaves the columns as many, the second and fourth have a pool
             strides=[(2, 1) if i == 2 else (2, 2) for i in range(n_layers)],
             pools=[(2, 2) if i % 2 else None for i in range(n_layers)],
@@ -444,9 +446,10 @@ class Conv3DConvLSTMRegressor(NetworkRegressor):
             by_place = [_MAPS[min(i, len(_MAPS) - 1)] for i in range(len(self.layers))]
             last = [_LAST_LSTM_MAPS] if self.layers[-1] == "convlstm" else by_place[-1:]
             return [*by_place[:-1], *last]
-        if len(self.n_maps) != len(self.layers):
+        n_maps = sizes("n_maps", self.n_maps)
+        if len(n_maps) != len(self.layers):
             raise ValueError(
-                f"n_maps has {len(self.n_maps)} numbers for {len(self.layers)} layers. Give one "
+                f"n_maps has {len(n_maps)} numbers for {len(self.layers)} layers. Give one "
                 "for each, or None."
             )
-        return self.n_maps
+        return n_maps

@@ -8,11 +8,11 @@ import numpy as np
 from skspeech.exceptions import RecordingError
 from skspeech.preprocessing._mel import mel_filters
 
-__all__ = ["exact_hop", "frame_centres", "invert_mel"]
+__all__ = ["LOUDEST", "exact_hop", "frame_centres", "interpolated", "invert_mel"]
 
 # Logarithms above are of no sound in [-1, 1], whose magnitudes sum to less than the window
 # does; e to such a power would soon be infinite (our choice).
-_LOUDEST = 20.0
+LOUDEST = 20.0
 
 
 def exact_hop(sample_rate: float, frame_rate: float) -> Fraction:
@@ -84,9 +84,9 @@ def invert_mel(
     """
     from librosa import griffinlim
 
-    if (loudest := targets.max()) > _LOUDEST:
+    if (loudest := targets.max()) > LOUDEST:
         raise RecordingError(
-            f"holds {loudest:g}, and the logarithm of a magnitude is below {_LOUDEST:g} for sound "
+            f"holds {loudest:g}, and the logarithm of a magnitude is below {LOUDEST:g} for sound "
             "in [-1, 1]",
             "Give spectra as MelTargets makes them; standardised ones have to be restored before.",
         )
@@ -95,7 +95,7 @@ def invert_mel(
     step = max(1, round(hop / n_parts))
     # of less sound than a window librosa warns
     n_steps = max(n_samples // step, -(-n_fft // step))
-    spectra = _interpolated(targets, np.arange(n_steps + 1) * step / float(hop))
+    spectra = interpolated(targets, np.arange(n_steps + 1) * step / float(hop))
     filters = mel_filters(sample_rate, n_fft, targets.shape[1], f_min, f_max)
     magnitudes = np.maximum(np.linalg.pinv(filters) @ np.exp(spectra).T, 0, dtype=np.float32)
     sound = griffinlim(
@@ -109,7 +109,7 @@ def invert_mel(
     return sound[:n_samples].astype(np.float32, copy=False)
 
 
-def _interpolated(spectra: np.ndarray, places: np.ndarray) -> np.ndarray:
+def interpolated(spectra: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Return the spectra at any places along time, counted in frames; the last one goes on."""
     places = places.clip(0, len(spectra) - 1)
     before = places.astype(int)

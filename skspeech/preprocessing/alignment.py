@@ -43,7 +43,7 @@ def align_frames(videos: Any, targets: Any, *, tolerance: int = 2) -> tuple[Any,
     Raises
     ------
     RecordingError
-        Names the recording whose lengths differ by more.
+        Names the recording whose lengths differ by more, or that is a bag.
     ValueError
         If there are not as many videos as targets.
 
@@ -64,15 +64,17 @@ def align_frames(videos: Any, targets: Any, *, tolerance: int = 2) -> tuple[Any,
         n_frames = _common_length(_length(video, i), _length(found, i), tolerance, i)
         lengths.append(n_frames)
         aligned.append(found[:n_frames])
-    cut = RecordingSequence(range(len(lengths)), _Beginnings(videos, lengths))
-    whole = cut if isinstance(videos, RecordingSequence) else object_array(cut)
-    return whole, object_array(aligned)
+    if isinstance(videos, RecordingSequence):
+        cut: Any = RecordingSequence(range(len(lengths)), _Beginnings(videos, lengths))
+    else:
+        cut = object_array([video[:n] for video, n in zip(videos, lengths, strict=True)])
+    return cut, object_array(aligned)
 
 
 class _Beginnings:
     """The first frames of video i; picklable."""
 
-    def __init__(self, videos: Any, lengths: list[int]):
+    def __init__(self, videos: RecordingSequence, lengths: list[int]):
         self.videos, self.lengths = videos, lengths
 
     def __call__(self, index: int) -> np.ndarray:
@@ -80,6 +82,12 @@ class _Beginnings:
 
 
 def _length(frames: Any, index: int) -> int:
+    if isinstance(frames, list | tuple):  # whose length is that of something else
+        raise RecordingError(
+            "is a list, not an array",
+            "Give arrays, time first; skspeech.recordings.explode gives the segments of bags.",
+            index,
+        )
     shape = np.shape(frames)
     if not shape or not shape[0]:
         raise RecordingError(

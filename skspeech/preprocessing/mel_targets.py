@@ -37,7 +37,8 @@ class MelTargets(MelTransformer):
 
     A value is the natural logarithm of the magnitude in a mel band (Slaney's, area-normalised) of
     a periodic Hann window; the waveform is reflected at its ends. These are the spectra that the
-    published WaveGlow and Tacotron 2 networks were trained on, at this group's hop.
+    published WaveGlow and Tacotron 2 networks were trained on, at this group's hop, if the waveform
+    is in [-1, 1].
 
     Parameters
     ----------

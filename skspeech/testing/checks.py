@@ -83,7 +83,7 @@ def speech_checks(estimator: Any) -> Iterator[Check]:
     yield check_unreadable_collections
     if get_speech_tags(estimator).reads_bags:
         yield check_bags
-    if get_speech_tags(estimator).output_kind is not None:
+    if get_speech_tags(estimator).output_kind is not None and hasattr(estimator, "transform"):
         yield check_sequence_stays_lazy
     if is_classifier(estimator):
         yield check_labels_of_any_type

@@ -37,15 +37,15 @@ def data(estimator: Any, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def targets(estimator: Any, recordings: np.ndarray) -> np.ndarray:
     """Return what ``fit`` gets as y.
 
-    Labels; for a regressor of videos two numbers a frame, which these tell; for a vocoder as much
-    sound as its frames.
+    Labels; for a regressor of videos two numbers a frame, which these tell; for what makes sound
+    of frames as much sound as these.
     """
     tags = get_speech_tags(estimator)
-    if is_regressor(estimator):
+    makes_sound = tags.input_kind in FRAMES_FIRST and tags.output_kind == "waveform"
+    if is_regressor(estimator) and not makes_sound:
         frames = [np.asarray(x, float).reshape(len(x), -1) for x in recordings]
         return object_array([np.stack([x[:, 0], x.mean(axis=1)], axis=1) for x in frames])
-    is_vocoder = (tags.input_kind, tags.output_kind) == ("frame_targets", "waveform")
-    if not (is_vocoder and hasattr(estimator, "frame_rate")):
+    if not (makes_sound and hasattr(estimator, "frame_rate")):
         return make_labels(len(recordings))
     hop = estimator.sample_rate / estimator.frame_rate
     rng = np.random.default_rng(0)

@@ -151,6 +151,35 @@ INSTANCES: dict[str, dict[str, Any]] = {
     "SpectrogramScaler": {},
     "UltrasoundFramer": {"context_frames": 5},
     "UltrasoundScaler": {"height": 4, "width": 8},
+    "UltrasoundToSpeech": {
+        "sample_rate": 800,
+        "frame_rate": 85.0,
+        "scaler": Part("UltrasoundScaler", {"height": 8, "width": 6}),
+        "targets": Part(
+            "MelTargets",
+            {"sample_rate": 800, "frame_rate": 85.0, "n_fft": 32, "n_mels": 4, "f_max": None},
+        ),
+        "regressor": Part(
+            "Conv3DConvLSTMRegressor",
+            {
+                **_SMALL_VIDEO_NETWORK,
+                "layers": ("conv3d", "convlstm"),
+                "n_maps": (4, 4),
+                "max_epochs": 1,
+            },
+        ),
+        "vocoder": Part(
+            "GriffinLimVocoder",
+            {
+                "sample_rate": 800,
+                "frame_rate": 85.0,
+                "n_fft": 32,
+                "f_max": None,
+                "n_iter": 2,
+                "lookahead": 1,
+            },
+        ),
+    },
     "VariableLengthCRNNClassifier": _SMALL_CRNN,
     "WaveGlowVocoder": {
         "sample_rate": 800,

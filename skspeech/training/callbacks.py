@@ -118,7 +118,7 @@ class LowestErrorEpoch(BestEpoch):
         """Sum up what R2 needs of a validation batch."""
         if not training:
             truth = batch[1][0].double()
-            errors = (kwargs["y_pred"].double().cpu() - truth).square()
+            errors = (kwargs["y_pred"].cpu().double() - truth).square()  # MPS has no doubles
             sums = (errors.sum(0), truth.sum(0), truth.square().sum(0))
             self._seen.append((len(truth), *(part.numpy() for part in sums)))
 

@@ -158,7 +158,10 @@ history_ : list of dict
 """,
     "layout_": """\
 layout_ : tuple of int
-    The axes after time that the network reads: rows and columns.
+    The axes after time that the network reads: rows and columns, before them the context where
+    frames bring it.
+context_frames_ : int
+    Frames that the network sees for each one.
 n_outputs_ : int
     Numbers in the answer to a frame.
 """,

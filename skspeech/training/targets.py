@@ -58,7 +58,8 @@ def read_targets(recordings: Any, y: Any, *, reader: str) -> Targets:
             y, ensure_2d=False, dtype=np.float64, input_name="y", estimator=reader, copy=True
         )
         check_consistent_length(recordings, plain)
-        return Targets([row.reshape(1, -1).astype(np.float32) for row in plain], plain.ndim)
+        rows = plain.reshape(len(plain), 1, -1)
+        return Targets([_checked(row, i) for i, row in enumerate(rows)], plain.ndim)
     check_consistent_length(recordings, y)
     frames = [_checked(y[i], i) for i in range(len(y))]
     for i, target in enumerate(frames):
@@ -78,15 +79,20 @@ def _is_plain(y: Any) -> bool:
         return True
     if isinstance(y, np.ndarray) and y.dtype != object:
         return y.ndim < 3
-    return not (len(y) and np.ndim(y[0]) == 2)
+    first = y[0] if len(y) else 0
+    return np.ndim(first) == 0 or (np.ndim(first) == 1 and not isinstance(first, np.ndarray))
 
 
 def _checked(target: Any, i: int) -> np.ndarray:
     try:
-        array = np.asarray(target, dtype=np.float32)
+        array = np.asarray(target)
+        if array.dtype.kind not in "fiubO":  # text and complex numbers would be cast
+            raise TypeError(f"dtype {array.dtype}")
+        with np.errstate(over="ignore"):  # what overflows becomes infinite and is named below
+            array = array.astype(np.float32, copy=False)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"y[{i}] is no array of numbers but {type(target).__name__}. Give (n_frames, "
+            f"y[{i}] is no array of real numbers but {type(target).__name__}. Give (n_frames, "
             "n_outputs) for each recording."
         ) from error
     if array.ndim != 2 or 0 in array.shape:
@@ -96,7 +102,7 @@ def _checked(target: Any, i: int) -> np.ndarray:
     if not np.isfinite(array).all():
         frame, output = np.argwhere(~np.isfinite(array))[0]
         raise ValueError(
-            f"y[{i}] holds NaN or infinity at frame {frame:,}, output {output}. Remove X[{i}] or "
-            "fill the gap."
+            f"y[{i}] holds NaN, infinity or what float32 cannot hold at frame {frame:,}, output "
+            f"{output}. Remove X[{i}], fill the gap or rescale y."
         )
     return array

@@ -96,19 +96,11 @@ def hold_out(
     """
     if hasattr(validation, "get_n_splits"):
         return _split(labels, groups, validation)
-    if validation == "speaker" and groups is None:
-        raise ValueError(
-            'validation="speaker" holds whole speakers out: pass groups to fit, one speaker a '
-            'recording, or choose validation="stratified" or None.'
-        )
-    if validation in ("auto", "speaker") and groups is not None:
+    if validation == "speaker":
+        return _speakers_asked_for(labels, groups, fraction, rng, otherwise="stratified")
+    if validation == "auto" and groups is not None:
         part = _whole_speakers(labels, groups, fraction, rng)
-        if validation == "speaker" and part.method is None:
-            raise ValueError(
-                f"{part.reason} Pass recordings of more speakers, or choose "
-                'validation="stratified" (of speakers that are also trained on) or None.'
-            )
-        if validation == "speaker" or len(np.unique(groups)) > 1:
+        if len(np.unique(groups)) > 1:
             return part
     if validation in ("auto", "stratified"):
         part = _stratified(labels, fraction, rng)
@@ -164,6 +156,8 @@ def hold_out_unlabelled(
                 raise ValueError(f"{part.reason} Choose validation=None.")
             return part
     labels = np.zeros(n_recordings, dtype=np.intp)
+    if validation == "speaker":
+        return _speakers_asked_for(labels, groups, fraction, rng, otherwise="random")
     return hold_out(labels, groups, validation=validation, fraction=fraction, rng=rng)
 
 
@@ -175,6 +169,29 @@ def _at_random(n_recordings: int, fraction: float, rng: np.random.RandomState) -
             reason=f"{n_recordings} recordings are too few for a validation part of {fraction:g}.",
         )
     return ValidationPart("random", np.sort(rng.permutation(n_recordings)[:n_held]))
+
+
+def _speakers_asked_for(
+    labels: np.ndarray,
+    groups: np.ndarray | None,
+    fraction: float,
+    rng: np.random.RandomState,
+    *,
+    otherwise: str,
+) -> ValidationPart:
+    """Hold whole speakers out, or say what else there is."""
+    if groups is None:
+        raise ValueError(
+            'validation="speaker" holds whole speakers out: pass groups to fit, one speaker a '
+            f'recording, or choose validation="{otherwise}" or None.'
+        )
+    part = _whole_speakers(labels, groups, fraction, rng)
+    if part.method is None:
+        raise ValueError(
+            f"{part.reason} Pass recordings of more speakers, or choose "
+            f'validation="{otherwise}" (of speakers that are also trained on) or None.'
+        )
+    return part
 
 
 def _whole_speakers(
@@ -319,9 +336,10 @@ def _split(labels: np.ndarray, groups: np.ndarray | None, splitter: Any) -> Vali
         )
     kept = np.delete(labels, held)
     if len(np.unique(kept)) < len(np.unique(labels)):
+        all_of = "every recording of a class" if len(kept) else "every recording"
         raise ValueError(
-            f"validation={name}() holds out every recording of a class. Choose a splitter that "
-            "leaves some of each class to train on."
+            f"validation={name}() holds out {all_of}. Choose a splitter that leaves some to train "
+            "on."
         )
     if groups is None:
         return ValidationPart("split", held)

@@ -34,7 +34,7 @@ def context_of(context_frames: int) -> tuple[int, int]:
 
 def as_input(frames: np.ndarray) -> torch.Tensor:
     """Return video as the networks read it, float32; 8 bits stand for -1 to 1."""
-    values = torch.from_numpy(np.ascontiguousarray(frames)).float()
+    values = torch.from_numpy(np.require(frames, np.float32, ["C", "W"]))
     return values / 127.5 - 1 if frames.dtype == np.uint8 else values
 
 
@@ -127,7 +127,8 @@ class FrameWindows(Dataset):
         self, batch_size: int, *, batch_frames: int | None = None, seed: int | None
     ) -> _PooledSampler:
         """Return the batches of an epoch; `batch_frames` is not for windows of one size."""
-        self._n_kept = 2 * _POOL_BATCHES * batch_size
+        # what is shuffled together may be longer by one recording, and a batch may be of two such
+        self._n_kept = 2 * (_POOL_BATCHES * batch_size + int(self.n_frames.max()))
         return _PooledSampler(self.n_frames, batch_size, seed)
 
     def collate(self, rows: list[int]) -> tuple[dict, tuple]:
@@ -282,7 +283,9 @@ def make_window_parts(
     return WindowParts(part(np.flatnonzero(~held)), validation, layout, mean, scale)
 
 
-def check_video(video: np.ndarray, layout: tuple[int, ...], context_frames: int, i: int) -> None:
+def check_video(
+    video: np.ndarray, layout: tuple[int, ...], context_frames: int, i: int | None = None
+) -> None:
     """Refuse a video whose frames are not those that the network reads."""
     if video.shape[1:] != layout:
         found, wanted = (" x ".join(map(str, shape)) for shape in (video.shape[1:], layout))

@@ -6,7 +6,7 @@ import numpy as np
 
 from skspeech.exceptions import RecordingError
 from skspeech.preprocessing._mel import mel_filters
-from skspeech.preprocessing._mel_inversion import _LOUDEST
+from skspeech.preprocessing._mel_inversion import LOUDEST
 from skspeech.vocoders._base import WaveformStream, n_samples_of
 
 __all__ = ["GriffinLimStream"]
@@ -78,9 +78,9 @@ class GriffinLimStream(WaveformStream):
         return np.concatenate(pieces, dtype=np.float32)
 
     def _check(self, frames: np.ndarray) -> None:
-        if (loudest := frames.max()) > _LOUDEST:
+        if (loudest := frames.max()) > LOUDEST:
             raise RecordingError(
-                f"holds {loudest:g}, and the logarithm of a magnitude is below {_LOUDEST:g} for "
+                f"holds {loudest:g}, and the logarithm of a magnitude is below {LOUDEST:g} for "
                 "sound in [-1, 1]",
                 "Give spectra as MelTargets makes them; standardised ones have to be restored "
                 "before.",

@@ -1,41 +1,23 @@
 """Weights of WaveGlow from files, without running anything that is in them.
 
 NVIDIA's files are pickles of whole modules, whose classes moved and whose tensors were renamed
-over the years. torch's own unpickler for weights reads no whole modules of its old format; the one
-here makes tensors, plain containers, and stand-ins that hold attributes and do nothing.
+over the years.
 """
 
-import io
 import os
-import pickle
-import warnings
-from collections import OrderedDict
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from skspeech.vocoders._torch_files import StandIn, check_archive, load
 from skspeech.vocoders._waveglow_network import WaveGlow, WaveGlowSizes
 
 __all__ = ["check_weights", "read_checkpoint", "sizes_of"]
 
 
-class _StandIn:
-    """What stands for the classes of a pickled network: attributes, and no behaviour."""
-
-    dump_patches = False  # torch asks, of classes saved with their source
-
-    def __new__(cls, *args: Any) -> "_StandIn":
-        return super().__new__(cls)
-
-    def __init__(self, *args: Any):
-        """Forget what was to be called with."""
-
-    def __setstate__(self, state: Any) -> None:
-        self.__dict__.update(state)
-
-
-class _FirstNetwork(_StandIn):
+class _FirstNetwork(StandIn):
     """What stands for a network of NVIDIA's ``glow_old.py``, whose tensors are named alike."""
 
 
@@ -50,41 +32,13 @@ _STOOD_FOR = {
     ("torch.nn.modules.conv", "ConvTranspose1d"),
     ("torch.nn.utils.weight_norm", "WeightNorm"),
 }
-_PLAIN = {
-    ("__builtin__", "set"): set,
-    ("builtins", "set"): set,
-    ("collections", "OrderedDict"): OrderedDict,
-}
-_REBUILD = {"_rebuild_parameter", "_rebuild_tensor", "_rebuild_tensor_v2"}
 
 
-class _Unpickler(pickle.Unpickler):
-    """An unpickler that knows a few names, and refuses all others."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if name == "WaveGlow" and module.split(".")[-1] == "glow_old":
-            return _FirstNetwork
-        if name in _NETWORKS or (module, name) in _STOOD_FOR:
-            return _StandIn
-        if (module, name) in _PLAIN:
-            return _PLAIN[module, name]
-        if module == "torch._utils" and name in _REBUILD:
-            import torch
-
-            # a function of its own: what a pickle sets on it goes with it
-            return lambda *args: getattr(torch._utils, name)(*args)
-        module = module.replace("__builtin__", "builtins")
-        raise ValueError(f"it names {module}.{name}, which holds no weights. Nothing was run.")
-
-
-class _PickleModule:
-    """What torch asks of a pickle module."""
-
-    Unpickler = _Unpickler
-
-    @staticmethod
-    def load(file: Any, **options: Any) -> Any:
-        return _Unpickler(file, **options).load()
+def _stand_in(module: str, name: str) -> type[StandIn] | None:
+    """Return what stands for a name in a file, or None."""
+    if name == "WaveGlow" and module.split(".")[-1] == "glow_old":
+        return _FirstNetwork
+    return StandIn if name in _NETWORKS or (module, name) in _STOOD_FOR else None
 
 
 def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
@@ -126,29 +80,17 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 def _tensors(path: Path) -> dict[str, np.ndarray]:
     """Return all tensors in a file, by their names."""
-    data = path.read_bytes()
     if path.suffix == ".safetensors":
-        from safetensors.numpy import load
+        from safetensors.numpy import load_file
 
-        return load(data)
+        return load_file(path)
     if path.suffix == ".npz":
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    return {name: tensor.float().numpy() for name, tensor in _state(_unpickled(data)).items()}
-
-
-def _unpickled(data: bytes) -> Any:
-    import torch
-    from torch.serialization import SourceChangeWarning
-
-    if b"constants.pkl" in data:  # torch.load would hand it on, and run it
-        raise ValueError("it is a TorchScript program.")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SourceChangeWarning)  # no stand-in has the source
-        # bytes, not the path: of a file torch.load would try to unpack a tar archive
-        return torch.load(
-            io.BytesIO(data), map_location="cpu", pickle_module=_PickleModule, weights_only=False
-        )
+        with zipfile.ZipFile(path) as archive:
+            check_archive(archive, os.path.getsize(path))
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    state = _state(load(path, _stand_in))
+    return {name: tensor.float().numpy() for name, tensor in state.items()}
 
 
 def _state(content: Any) -> dict[str, Any]:
@@ -161,7 +103,7 @@ def _state(content: Any) -> dict[str, Any]:
                 return _state(content[key])
         parts, modules = content, {}
     else:
-        held = vars(content) if isinstance(content, _StandIn) else {}
+        held = vars(content) if isinstance(content, StandIn) else {}
         parts = {**held.get("_parameters", {}), **held.get("_buffers", {})}
         modules = held.get("_modules", {})
         if isinstance(content, _FirstNetwork):

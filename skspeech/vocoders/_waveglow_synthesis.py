@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from skspeech.exceptions import RecordingError
-from skspeech.preprocessing._mel_inversion import _interpolated
+from skspeech.preprocessing._mel_inversion import interpolated
 from skspeech.vocoders._base import WaveformStream, n_samples_of
 from skspeech.vocoders._waveglow_network import WaveGlow
 
@@ -141,7 +141,7 @@ class WaveGlowStream(WaveformStream):
         """Return the sound of the network's frames from `begin` to `end`."""
         first, behind = max(0, begin - self.reach), min(n_known, end + self.reach)
         places = np.arange(first, behind) * float(self.sizes.hop_length / self.hop)
-        spectra = _interpolated(self._spectra(), places - self.first).T.astype(np.float32)
+        spectra = interpolated(self._spectra(), places - self.first).T.astype(np.float32)
         n_steps = self.sizes.hop_length // self.sizes.n_group
         noise = [self._noise(frame, n_steps) for frame in range(first, behind)]
         with torch.inference_mode():

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from skspeech.exceptions import RecordingError
-from skspeech.preprocessing._mel_inversion import _interpolated
+from skspeech.preprocessing._mel_inversion import interpolated
 from skspeech.recordings import check_recording
 from skspeech.vocoders._base import n_samples_of
 from skspeech.vocoders._waveglow_network import (
@@ -53,6 +53,20 @@ class Pairs:
 
     def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         """Return spectra (n_mels, n_frames) and sound (n_frames * hop_length,)."""
+        spectra, sound = self._read(i)
+        return self._cut(spectra, sound, 0, self._n_frames(sound))
+
+    def excerpt(
+        self, i: int, n_frames: int, rng: np.random.RandomState
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return so many frames from anywhere in a recording, or all that there are."""
+        spectra, sound = self._read(i)
+        n_all = self._n_frames(sound)
+        first = rng.randint(max(1, n_all - n_frames + 1))
+        return self._cut(spectra, sound, first, min(n_frames, n_all))
+
+    def _read(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the spectra of a recording and its sound, as far as they are of one time."""
         spectra, sound = self.X[i], self._sound(i)
         if spectra.shape[1] != self.n_mels:
             raise RecordingError(
@@ -60,36 +74,33 @@ class Pairs:
                 "Give spectra of as many bands as the others, or as it was trained on.",
                 i,
             )
-        differ = len(sound) / self.hop - len(spectra)
-        if abs(differ) > _TOLERANCE:
+        n_samples = n_samples_of(len(spectra), self.hop)
+        if abs(len(sound) / self.hop - len(spectra)) > _TOLERANCE:
             raise RecordingError(
-                f"has {len(spectra)} frames, which are {n_samples_of(len(spectra), self.hop):,} "
-                f"samples, where y[{i}] has {len(sound):,}",
+                f"has {len(spectra)} frames, which are {n_samples:,} samples, where y[{i}] has "
+                f"{len(sound):,}",
                 "Give the sound of these spectra, and check sample_rate and frame_rate.",
                 i,
             )
-        n_samples = min(len(sound), n_samples_of(len(spectra), self.hop))
-        n_frames = max(1, n_samples // self.hop_length)
-        whole = np.zeros(n_frames * self.hop_length, np.float32)
-        n_samples = min(n_samples, len(whole))
-        whole[:n_samples] = sound[:n_samples]
-        places = np.arange(n_frames) * float(self.hop_length / self.hop)
-        return _interpolated(spectra, places).T.astype(np.float32), whole
+        return spectra, sound[:n_samples]
+
+    def _n_frames(self, sound: np.ndarray) -> int:
+        return max(1, len(sound) // self.hop_length)
+
+    def _cut(
+        self, spectra: np.ndarray, sound: np.ndarray, first: int, n_frames: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        places = np.arange(first, first + n_frames) * float(self.hop_length / self.hop)
+        samples = sound[first * self.hop_length : (first + n_frames) * self.hop_length]
+        whole = np.zeros(n_frames * self.hop_length, np.float32)  # of less sound than a frame
+        whole[: len(samples)] = samples
+        return interpolated(spectra, places).T.astype(np.float32), whole
 
     def _sound(self, i: int) -> np.ndarray:
         try:
             return check_recording(self.y[i], kind="waveform", reader="WaveGlowVocoder")
         except RecordingError as error:
             raise ValueError(f"y[{i}] {error.problem}. {error.mend}") from None
-
-    def excerpt(
-        self, i: int, n_frames: int, rng: np.random.RandomState
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return so many frames from anywhere in a recording, or all that there are."""
-        spectra, sound = self[i]
-        first = rng.randint(max(1, spectra.shape[1] - n_frames + 1))
-        samples = slice(first * self.hop_length, (first + n_frames) * self.hop_length)
-        return spectra[:, first : first + n_frames], sound[samples]
 
     def batch(
         self, indices: np.ndarray, n_frames: int, rng: np.random.RandomState

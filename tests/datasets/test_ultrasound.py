@@ -91,10 +91,10 @@ def test_video_that_begins_before_the_audio_is_cut(tmp_path):
 
 
 def test_a_frame_at_the_very_end_of_the_audio_has_no_sound(tmp_path):
-    write(tmp_path, seconds=0.2)
+    write(tmp_path, seconds=0.17)  # (0.17 - 0.1) * 100 is a little above 7
     aaa = load_aaa_recordings(tmp_path, sample_rate=None)
-    assert len(aaa.data[0]) == 10
-    assert len(aaa.audio[0]) == 800
+    assert len(aaa.data[0]) == 7
+    assert len(aaa.audio[0]) == 560
 
 
 @settings(max_examples=30, deadline=None)
@@ -173,6 +173,13 @@ def test_prompts_of_old_programs_are_read(tmp_path):
     assert load_aaa_recordings(tmp_path).prompts[0] == "Tür"
 
 
+def test_a_byte_order_mark_is_no_part_of_a_key(tmp_path):
+    write(tmp_path)
+    parameters = tmp_path / "File001US.txt"
+    parameters.write_bytes(b"\xef\xbb\xbf" + parameters.read_bytes())
+    assert read_parameters(parameters).n_vectors == 4
+
+
 def test_recordings_can_be_sent_to_worker_processes(tmp_path):
     frames, _ = write(tmp_path)
     aaa = load_aaa_recordings(tmp_path)
@@ -181,7 +188,10 @@ def test_recordings_can_be_sent_to_worker_processes(tmp_path):
     np.testing.assert_array_equal(audio[0], aaa.audio[0])
 
 
-@pytest.mark.parametrize("key", ["NumVectors", "BitsPerPixel", "FramesPerSec"])
+@pytest.mark.parametrize(
+    "key",
+    ["NumVectors", "PixPerVector", "BitsPerPixel", "FramesPerSec", "TimeInSecsOfFirstFrame"],
+)
 def test_missing_key_is_named(tmp_path, key):
     write(tmp_path, **{key: None})
     with pytest.raises(RecordingError, match=rf"X\[0\] .*File001US\.txt.* has no {key}\."):
@@ -304,8 +314,9 @@ def test_audio_that_is_cut_off_is_named_when_it_is_read(tmp_path):
     wav = tmp_path / "File001.wav"
     wav.write_bytes(wav.read_bytes()[:20_000])
     aaa = load_aaa_recordings(tmp_path)
-    with pytest.raises(RecordingError, match=r"X\[0\] .*File001\.wav.* cut off"):
+    with pytest.raises(RecordingError, match=r"X\[0\] .*File001\.wav.* cut off") as caught:
         aaa.audio[0]
+    assert "on_error" not in str(caught.value)  # which load_aaa_recordings does not have
 
 
 def test_frames_are_scaled_one_recording_at_a_time(tmp_path):

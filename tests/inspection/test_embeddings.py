@@ -204,6 +204,7 @@ def test_the_picture_is_that_of_the_points_in_any_order(rows):
         ({"y": SINGERS[1:]}, r"y has shape \(23,\); .* one for each of the 24 embeddings"),
         ({"y": np.ones((24, 2))}, r"y has shape \(24, 2\)"),
         ({"marks": MARKS[1:]}, r"marks has shape \(23,\)"),
+        ({"y": [None, *SINGERS[1:]]}, r"y holds labels of several types .*NoneType.*str"),
         ({"marks": np.arange(24)}, r"24 different marks.*at most 8"),
         ({"projection": PCA(3)}, r"PCA gives shape \(24, 3\).*n_components=2"),
     ],

@@ -10,7 +10,7 @@ import torch
 from numpy.testing import assert_allclose
 from torch import nn
 
-from skspeech.layers.standardized import Standardized
+from skspeech.layers.standardized import Standardized, StandardizedFrames
 
 
 class Recorder(nn.Module):
@@ -122,3 +122,63 @@ def test_moments_move_with_the_module():
 
 def test_no_moments_leave_no_buffers():
     assert not Standardized(Recorder(), None, None).state_dict()
+
+
+# Frames
+
+
+class Pixels(nn.Module):
+    """Answers with the first two pixels of a window, and keeps what it was given."""
+
+    def forward(self, windows):
+        self.given = windows
+        return windows.flatten(1)[:, :2]
+
+
+TARGET_MEAN, TARGET_SCALE = np.array([10.0, -3.0]), np.array([2.0, 0.5])
+
+
+def frames_module(mean=None, scale=None):
+    return StandardizedFrames(Pixels(), mean, scale, TARGET_MEAN, TARGET_SCALE)
+
+
+def windows(n=3):
+    return torch.randn(n, 5, 4, 2, generator=torch.manual_seed(0))
+
+
+@pytest.mark.parametrize("shape", [(4, 2), (1, 1)], ids=["bin", "global"])
+def test_frames_are_standardised(shape):
+    rng = np.random.default_rng(0)
+    mean, scale = rng.normal(size=shape), rng.uniform(1, 2, size=shape)
+    module = frames_module(mean, scale)
+    module(windows(), None)
+    assert_allclose(module.network.given, (windows().numpy() - mean) / scale, rtol=1e-5)
+    assert torch.equal(module.prepare(windows()[0]), module.network.given[0])  # a video's frames
+
+
+def test_frames_without_moments_stay():
+    module = frames_module()
+    module(windows(), None)
+    assert torch.equal(module.network.given, windows())
+    assert set(module.state_dict()) == {"target_mean", "target_scale"}
+
+
+def test_answers_are_standardised_until_they_are_restored():
+    module = frames_module()
+    answers = module(windows(), None)
+    assert torch.equal(answers, windows().flatten(1)[:, :2])
+    assert_allclose(module.restore(answers), answers.numpy() * TARGET_SCALE + TARGET_MEAN)
+    assert module.restore(answers).dtype == torch.float32
+
+
+def test_moments_of_frames_travel_with_the_weights():
+    module = frames_module(np.full((4, 2), 3.0), np.full((4, 2), 2.0))
+    other = frames_module(np.zeros((4, 2)), np.ones((4, 2)))
+    other.load_state_dict(copy.deepcopy(module.state_dict()))
+    for found, wanted in (
+        (other(windows(), None), module(windows(), None)),
+        (other.restore(windows()[:, 0, 0]), module.restore(windows()[:, 0, 0])),
+    ):
+        assert torch.equal(found, wanted)
+    assert not list(module.parameters())
+    assert module.half().target_mean.dtype == torch.float16

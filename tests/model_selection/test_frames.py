@@ -145,3 +145,42 @@ def test_what_is_refused(tmp_path):
             cv=ShuffleSplit(2),
             results=tmp_path / "rows.csv",
         )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (Y[:5], "inconsistent numbers of samples"),
+        ([*Y[:5], Y[5][:, :3]], r"y\[5\] has 3 outputs where y\[0\] has 15"),
+        ([*Y[:5], Y[5][:, 0]], r"y\[5\] has shape"),
+        ([*Y[:5], Y[5] * np.nan], r"y\[5\] holds NaN"),
+        (SPEAKERS, "convert"),
+    ],
+)
+def test_targets_that_do_not_fit(wrong, message):
+    """They are named as they were given, not by their place in a fold."""
+    with pytest.raises(ValueError, match=message):
+        cross_validate_frames(MeanFrame(), X, wrong, groups=SPEAKERS)
+
+
+@pytest.mark.parametrize("lazily", [False, True])
+def test_anything_else_is_another_row(tmp_path, lazily):
+    def rows(estimator=None, videos=X):
+        videos = RecordingSequence(list(videos)) if lazily else videos
+        evaluated = estimator or network(max_epochs=1)
+        path = tmp_path / "rows.csv"
+        cross_validate_frames(evaluated, videos, Y, groups=SPEAKERS, results=path)
+        return len(read_results(path))
+
+    other = object_array([*X[:5], X[5] ^ 1])
+    assert [rows(), rows(), rows(videos=other), rows(network(max_epochs=1, lr=1e-4))] == [3, 3, 6, 9]
+
+
+def test_targets_are_standardised_by_the_training_part_alone():
+    """Neither the validation part nor the tested one moves the mean."""
+    moved = object_array([*(y + 100 for y in Y[:4]), *Y[4:]])
+    cv = LeaveOneSpeakerOut(n_validation=1)
+    learnt = np.concatenate(Y[4:])
+    row, *_ = cross_validate_frames(MeanFrame(), X, moved, groups=SPEAKERS, cv=cv)
+    wanted = (np.concatenate(moved[:2]) - learnt.mean(axis=0)) / learnt.std(axis=0)
+    assert row["mse"] == pytest.approx(np.mean(wanted**2), rel=1e-4)

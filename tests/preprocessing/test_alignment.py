@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 
@@ -13,7 +14,12 @@ def pairs(*lengths):
     return videos, targets
 
 
-@pytest.mark.parametrize("container", [list, tuple, object_array, RecordingSequence])
+def column(items):
+    """Return them as a data frame's column whose labels are no places."""
+    return pd.Series(items, index=range(len(items), 0, -1), dtype=object)
+
+
+@pytest.mark.parametrize("container", [list, tuple, object_array, column, RecordingSequence])
 def test_both_are_cut_to_the_shorter(container):
     videos, targets = pairs((10, 11), (9, 7), (5, 5))
     X, y = align_frames(container(videos), container(targets))
@@ -74,3 +80,12 @@ def test_what_has_no_frames_is_named():
     for bad in (7.0, targets[0][:0]):
         with pytest.raises(RecordingError, match=r"X\[1\]"):
             align_frames(videos, [targets[0], bad])
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_bag_is_refused(place):
+    """Its length is that of its segments: to cut it would lose some of these, and no frames."""
+    both = [list(each) for each in pairs((3, 3), (5, 5))]
+    both[place][1] = [both[place][1]] * 5
+    with pytest.raises(RecordingError, match=r"X\[1\] is a list, not an array\. .*explode"):
+        align_frames(*both)

@@ -192,3 +192,10 @@ def test_targets_read_on_access_are_named_too():
     assert len(sounds[0]) == 4 * 270 - 1
     with pytest.raises(RecordingError, match=r"X\[1\] holds 50"):
         sounds[1]
+
+
+def test_a_later_set_params_changes_no_lazy_sound():
+    mel = MelTargets()
+    sounds = mel.inverse_transform(RecordingSequence([np.full((4, 80), -4.0)]))
+    mel.set_params(frame_rate=100)
+    assert len(sounds[0]) == 4 * 270 - 1

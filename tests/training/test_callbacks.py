@@ -10,8 +10,9 @@ from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from sklearn.pipeline import Pipeline
 from skorch.callbacks import Callback, EarlyStopping
 
+from skspeech.metrics import mean_r2
 from skspeech.testing import make_labels, make_recordings, small_instance
-from skspeech.training.callbacks import weighted_accuracy
+from skspeech.training.callbacks import BestEpoch, LowestErrorEpoch, weighted_accuracy
 
 X, Y = make_recordings("spectrogram", 20), make_labels(20)
 
@@ -167,6 +168,90 @@ def test_users_may_name_their_callbacks_as_they_like():
 
     names = ("plateau", "clipping", "LRScheduler")
     small(lr_patience=1, max_grad_norm=1.0, callbacks=[(name, Named()) for name in names]).fit(X, Y)
+
+
+# The best epoch of a network that answers frames
+
+
+class Net:
+    """What a callback sees of a net: the losses, and what is recorded."""
+
+    def __init__(self):
+        self.recorded, self.valid_loss, self.stop_requested = {}, None, False
+        self.history, self.module_ = self, torch.nn.Linear(1, 1)
+
+    def record(self, name, value):
+        self.recorded[name] = value
+
+    def __getitem__(self, key):
+        assert key == (-1, "valid_loss")
+        return self.valid_loss
+
+
+def judged(callback, net, targets, answers, sizes):
+    """Let an epoch's validation batches pass, and return its score."""
+    net.valid_loss = float(np.square(targets - answers).mean())
+    callback.on_batch_end(net, batch=None, training=True)  # not looked at
+    for rows in np.split(np.arange(len(targets)), np.cumsum(sizes)[:-1]):
+        truth, found = (torch.from_numpy(x[rows]) for x in (targets, answers))
+        callback.on_batch_end(net, batch=({}, (truth,)), training=False, y_pred=found)
+    callback.on_epoch_end(net)
+    return net.recorded["valid_score"], net.recorded["valid_score_best"]
+
+
+@pytest.mark.parametrize("sizes", [(40,), (32, 8), (13, 1, 26)])
+def test_the_score_of_frames_is_the_mean_r2(sizes):
+    rng = np.random.default_rng(0)
+    targets = rng.normal(size=(40, 3)).astype(np.float32)
+    targets[:, 2] = 0  # constant, and standardised so
+    callback, net = LowestErrorEpoch(None), Net()
+    callback.on_train_begin(net)
+    for share, best in ((0.9, True), (0.1, True), (0.4, False)):
+        answers = targets + share * rng.normal(size=(40, 3)).astype(np.float32)
+        score, found = judged(callback, net, targets, answers, sizes)
+        assert score == pytest.approx(mean_r2(targets, answers), abs=1e-6)
+        assert found is best
+    assert judged(callback, net, targets, targets.copy(), sizes) == (1, True)
+
+
+def test_a_lone_frame_has_a_score():
+    callback, net = LowestErrorEpoch(None), Net()
+    callback.on_train_begin(net)
+    frame = np.ones((1, 2), np.float32)
+    assert judged(callback, net, frame, frame, (1,)) == (1, True)
+    assert judged(callback, net, frame, frame + 1, (1,)) == (0, False)
+
+
+def test_patience_counts_epochs_without_a_lower_error():
+    callback, net = LowestErrorEpoch(2), Net()
+    callback.on_train_begin(net)
+    targets = np.arange(6.0, dtype=np.float32).reshape(3, 2)
+    stops = []
+    for error in (2, 1, 1, 3):
+        judged(callback, net, targets, targets + np.float32(error), (3,))
+        stops.append(net.stop_requested)
+    assert stops == [False, False, False, True]
+
+
+def test_the_learning_rate_of_frames_is_halved_where_the_error_stands_still():
+    videos = [np.random.default_rng(n).normal(size=(5, 3, 2)) for n in range(10)]
+    noise = [np.random.default_rng(99 - n).normal(size=(5, 1)) for n in range(10)]
+    network = small_instance("Conv3DRegressor").set_params(
+        lr_patience=1, max_epochs=8, validation_fraction=0.3, lr=0.1
+    )
+    rows = network.fit(videos, noise).history_
+    wanted = [0.1]
+    for row in rows[:-1]:
+        wanted.append(wanted[-1] / (1 if row["best"] else 2))
+    assert [row["lr"] for row in rows] == pytest.approx(wanted)
+    assert rows[-1]["lr"] < 0.1
+
+
+def test_a_judge_says_how_it_judges():
+    callback, net = BestEpoch(None), Net()
+    callback.on_train_begin(net)
+    with pytest.raises(TypeError, match="BestEpoch must define _judge"):
+        callback.on_epoch_end(net)
 
 
 class Norms(Callback):

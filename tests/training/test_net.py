@@ -20,7 +20,12 @@ from skspeech.exceptions import RecordingError
 from skspeech.models import VariableLengthCRNNClassifier
 from skspeech.recordings import RecordingSequence
 from skspeech.testing import make_labels, make_recordings, small_instance
-from skspeech.training.net import WeightedCrossEntropy, make_optimizer, resolve_device
+from skspeech.training.net import (
+    FrameSquaredError,
+    WeightedCrossEntropy,
+    make_optimizer,
+    resolve_device,
+)
 
 X, Y = make_recordings("spectrogram", 20), make_labels(20)
 
@@ -208,7 +213,26 @@ def test_loss_is_the_weighted_mean():
     assert float(loss) == pytest.approx(float((each * weights).mean()))
 
 
+def test_loss_of_frames_is_the_mean_over_frames_and_outputs():
+    answers, targets = torch.randn(2, 5, 3, generator=torch.manual_seed(0))
+    wanted = np.square(answers.numpy() - targets.numpy()).mean()
+    assert float(FrameSquaredError()(answers, (targets,))) == pytest.approx(wanted)
+
+
 # Precision
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)]
+)
+def test_compute_is_in_the_chosen_precision_and_without_a_gradient(fitted, precision, dtype):
+    net = fitted.net_.snapshot()
+    net.precision = precision
+    layer = nn.Linear(3, 2)
+    found = net.compute(layer, torch.ones(4, 3))
+    assert (found.dtype, found.shape) == (dtype, (4, 2))
+    assert not found.requires_grad
+    assert_allclose(found.float(), layer(torch.ones(4, 3)).detach(), atol=0.02)
 
 
 def test_bfloat16_answers_near_float32():

@@ -7,13 +7,16 @@ import pytest
 from skspeech.models import (
     CNNLSTM1DClassifier,
     CNNLSTM2DClassifier,
+    Conv3DBiLSTMRegressor,
+    Conv3DConvLSTMRegressor,
+    Conv3DRegressor,
     MultiKernelBLSTMClassifier,
 )
 from skspeech.training.parameters import TRAINING_CONSTRAINTS, document_training
 
-NETWORKS = pytest.mark.parametrize(
-    "network", [CNNLSTM1DClassifier, CNNLSTM2DClassifier, MultiKernelBLSTMClassifier]
-)
+CLASSIFIERS = [CNNLSTM1DClassifier, CNNLSTM2DClassifier, MultiKernelBLSTMClassifier]
+REGRESSORS = [Conv3DRegressor, Conv3DBiLSTMRegressor, Conv3DConvLSTMRegressor]
+NETWORKS = pytest.mark.parametrize("network", CLASSIFIERS + REGRESSORS)
 
 
 def section(cls, name):
@@ -41,7 +44,7 @@ def test_every_parameter_is_documented_once_in_order(network):
 def test_defaults_are_those_of_the_signature(network):
     for name, text in entries(network, "Parameters"):
         default = inspect.signature(network).parameters[name].default
-        shown = f'"{default}"' if isinstance(default, str) else default
+        shown = f'"{default}"' if isinstance(default, str) else str(default).replace("'", '"')
         assert text.endswith(f"default={shown}"), f"{name} : {text}"
 
 
@@ -49,8 +52,10 @@ def test_defaults_are_those_of_the_signature(network):
 def test_attributes_are_documented_once(network):
     names = [name for name, _ in entries(network, "Attributes")]
     assert len(names) == len(set(names))
-    wanted = {"classes_", "net_", "module_", "n_iter_", "history_", "validation_", "layout_"}
+    own = {"classes_"} if network in CLASSIFIERS else {"context_frames_", "n_outputs_"}
+    wanted = {"net_", "module_", "n_iter_", "history_", "validation_", "layout_", *own}
     assert wanted <= set(names)
+    assert ("classes_" in names) == (network in CLASSIFIERS)
 
 
 @NETWORKS
@@ -59,10 +64,27 @@ def test_no_mark_is_left(network):
     assert "{{" not in network.__doc__
 
 
-@NETWORKS
+@pytest.mark.parametrize("network", CLASSIFIERS)
 def test_all_shared_parameters_are_there(network):
     assert set(TRAINING_CONSTRAINTS) <= set(inspect.signature(network).parameters)
     assert set(network._parameter_constraints) == set(inspect.signature(network).parameters)
+
+
+@pytest.mark.parametrize("network", REGRESSORS)
+def test_all_shared_parameters_but_those_of_classes_and_lengths_are_there(network):
+    shared = set(TRAINING_CONSTRAINTS) - {"class_weight", "batch_frames"}
+    assert shared <= set(inspect.signature(network).parameters)
+    assert set(inspect.signature(network).parameters) <= set(network._parameter_constraints)
+
+
+@pytest.mark.parametrize("network", REGRESSORS)
+def test_what_is_said_to_readers_of_frames(network):
+    shown = dict(entries(network, "Parameters"))
+    assert shown["validation"].startswith('{"auto", "speaker", "random"}')
+    text = " ".join(network.__doc__.split())
+    assert "Frames in a batch, each with its context." in text
+    assert "stratified" not in text
+    assert "accuracy" not in text
 
 
 def with_docstring(docstring, **defaults):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import LeaveOneGroupOut, PredefinedSplit
 
-from skspeech.training.validation import hold_out
+from skspeech.training.validation import hold_out, hold_out_unlabelled
 
 PROPERTY = settings(deadline=None, max_examples=100)
 
@@ -292,3 +292,89 @@ def test_splitter_gets_groups_and_names_who_is_held_out_whole():
 def test_splitter_that_leaves_nothing_is_refused(fold, problem):
     with pytest.raises(ValueError, match=problem):
         choose([0, 1] * 3, validation=PredefinedSplit(fold))
+
+
+# Without classes
+
+
+def choose_unlabelled(n_recordings, groups=None, *, validation="auto", fraction=0.2, seed=0):
+    return hold_out_unlabelled(
+        n_recordings,
+        None if groups is None else np.asarray(groups),
+        validation=validation,
+        fraction=fraction,
+        rng=np.random.RandomState(seed),
+    )
+
+
+@PROPERTY
+@given(st.integers(1, 50), FRACTIONS, st.integers(0, 100), st.sampled_from(["auto", "random"]))
+def test_recordings_are_drawn_at_random(n_recordings, fraction, seed, validation):
+    n_held = int(np.ceil(fraction * n_recordings))
+    options = {"validation": validation, "fraction": fraction, "seed": seed}
+    if n_held < n_recordings:
+        part = choose_unlabelled(n_recordings, **options)
+        held = part.indices.tolist()
+        assert (part.method, len(held), part.speakers) == ("random", n_held, ())
+        assert (
+            held == sorted(set(held)) == choose_unlabelled(n_recordings, **options).indices.tolist()
+        )
+        assert set(held) <= set(range(n_recordings))
+    elif validation == "auto":
+        part = choose_unlabelled(n_recordings, **options)
+        assert (part.method, len(part.indices)) == (None, 0)
+        assert "too few" in part.reason
+    else:
+        with pytest.raises(ValueError, match=r"too few.*Choose validation=None"):
+            choose_unlabelled(n_recordings, **options)
+
+
+def test_another_seed_draws_others():
+    parts = {tuple(choose_unlabelled(40, seed=seed).indices) for seed in range(5)}
+    assert len(parts) == 5
+
+
+@PROPERTY
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=30), FRACTIONS, st.integers(0, 100))
+def test_speakers_of_recordings_without_classes(groups, fraction, seed):
+    groups = np.array([f"speaker {group}" for group in groups])
+    part = choose_unlabelled(len(groups), groups, fraction=fraction, seed=seed)
+    if len(set(groups)) == 1:
+        assert part.method in ("random", None)
+        return
+    assert part.method == "speaker"  # the smaller half of them can always go
+    assert part.reason == ""
+    held = set(part.speakers)
+    assert 0 < len(part.indices) <= len(groups) / 2
+    assert part.indices.tolist() == np.flatnonzero(np.isin(groups, list(held))).tolist()
+    asked = choose_unlabelled(
+        len(groups), groups, fraction=fraction, seed=seed, validation="speaker"
+    )
+    assert asked.indices.tolist() == part.indices.tolist()
+
+
+def test_random_does_not_look_at_groups():
+    with_groups = choose_unlabelled(9, [0, 1, 2] * 3, validation="random")
+    assert with_groups.method == "random"
+    assert (
+        with_groups.indices.tolist() == choose_unlabelled(9, validation="random").indices.tolist()
+    )
+
+
+@pytest.mark.parametrize("groups", [None, [7] * 5], ids=["no groups", "one speaker"])
+def test_speakers_that_there_are_not_are_random_without_classes(groups):
+    with pytest.raises(ValueError, match=r'choose validation="random".* or None'):
+        choose_unlabelled(5, groups, validation="speaker")
+    wanted = r'choose validation="stratified".* or None'
+    with pytest.raises(ValueError, match=wanted):
+        choose([0, 1, 0, 1, 0], groups, validation="speaker")
+
+
+def test_none_and_splitters_without_classes():
+    assert choose_unlabelled(5, validation=None).method is None
+    part = choose_unlabelled(5, validation=PredefinedSplit([0, -1, 0, -1, -1]))
+    assert (part.method, part.indices.tolist()) == ("split", [0, 2])
+    part = choose_unlabelled(4, ["a", "a", "b", "b"], validation=LeaveOneGroupOut())
+    assert part.speakers == ("a",)
+    with pytest.raises(ValueError, match=r"holds out every recording\. Choose a splitter"):
+        choose_unlabelled(2, validation=PredefinedSplit([0, 0]))

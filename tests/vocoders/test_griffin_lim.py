@@ -21,8 +21,8 @@ RATES = {"sample_rate": 8000, "frame_rate": 81.67, "n_fft": 512, "f_max": 4000.0
 
 @pytest.fixture(scope="module")
 def voices():
-    """Three real recordings at 8 kHz."""
-    return [waveform[:6000] for waveform in load_voice_prompts().data[:72:24]]
+    """Two real recordings at 8 kHz."""
+    return [waveform[:6000] for waveform in load_voice_prompts().data[:48:24]]
 
 
 @pytest.fixture(scope="module")
@@ -93,11 +93,11 @@ def test_it_ends_a_pipeline(voices, spectra):
     both = make_pipeline(MelTargets(**RATES), GriffinLimVocoder(**RATES, random_state=0))
     found = both.fit_transform(voices)
     np.testing.assert_array_equal(
-        found[2], GriffinLimVocoder(**RATES, random_state=0).fit_transform(spectra)[2]
+        found[1], GriffinLimVocoder(**RATES, random_state=0).fit_transform(spectra)[1]
     )
     lazy = both.transform(RecordingSequence(voices))
     assert isinstance(lazy, RecordingSequence)
-    np.testing.assert_array_equal(lazy[2], found[2])
+    np.testing.assert_array_equal(lazy[1], found[1])
 
 
 def test_standardised_spectra_are_refused():

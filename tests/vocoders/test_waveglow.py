@@ -14,7 +14,7 @@ from skspeech.exceptions import RecordingError
 from skspeech.persistence import load_model, save_model
 from skspeech.preprocessing import MelTargets
 from skspeech.recordings import RecordingSequence
-from skspeech.vocoders import WaveGlowVocoder
+from skspeech.vocoders import WaveGlowVocoder, waveglow
 
 RATES = {"sample_rate": 8000, "frame_rate": 81.67}
 TINY = {
@@ -87,7 +87,8 @@ def test_sound_is_as_loud_as_its_spectra(voices, trained):
 
 
 def test_lengths_and_types(voices, trained):
-    for spectra, made in zip(voices[0], trained.transform(voices[0]), strict=True):
+    several = voices[0][::4]
+    for spectra, made in zip(several, trained.transform(several), strict=True):
         assert made.shape == (int(np.ceil(len(spectra) * 8000 / 81.67)) - 1,)
         assert made.dtype == np.float32
 
@@ -112,7 +113,7 @@ def test_louder_noise_makes_other_sound(voices, trained):
 @pytest.mark.parametrize("changes", [{}, {"smooth": True}, {"denoise": 0.1}, {"frame_rate": 100.0}])
 def test_a_stream_gives_what_transform_gives(voices, changes):
     vocoder = untrained(voices, **{**changes, "frame_rate": 81.67}).set_params(**changes)
-    for name, array in vocoder.weights_.items():  # else nothing depends on the spectra
+    for name, array in vocoder.weights_.items():  # at first nothing depends on the spectra
         if ".end." in name:
             array[:] = 0.1 * np.random.default_rng(0).standard_normal(array.shape)
     spectra = voices[0][0]
@@ -128,14 +129,11 @@ def test_a_stream_gives_what_transform_gives(voices, changes):
     np.testing.assert_allclose(found, whole, atol=1e-5)
 
 
-def test_long_recordings_are_computed_in_blocks(voices):
-    """Of one of 20 blocks, the middle is what it is among few."""
-    vocoder = untrained(voices)
-    spectra = np.concatenate([*voices[0]])
-    whole = vocoder.transform([spectra])[0]
-    alone = vocoder.transform([spectra[:600]])[0]
-    n_same = int(500 * 8000 / 81.67)
-    np.testing.assert_allclose(whole[:n_same], alone[:n_same], atol=1e-5)
+def test_long_recordings_are_computed_in_blocks(voices, trained, monkeypatch):
+    """What is computed in many blocks is what it is in one."""
+    whole = trained.transform(voices[0][:1])[0]
+    monkeypatch.setattr(waveglow, "_BLOCK", 16)
+    np.testing.assert_allclose(trained.transform(voices[0][:1])[0], whole, atol=1e-5)
 
 
 def test_the_denoiser_takes_off_the_hum(voices):
@@ -156,7 +154,8 @@ def test_weights_from_a_file(tmp_path, voices, trained):
     save_file(trained.weights_, path)
     vocoder = WaveGlowVocoder.from_checkpoint(path, **RATES, device="cpu", random_state=0)
     assert vocoder.n_iter_ == 0
-    assert vocoder.score(*voices) == pytest.approx(trained.score(*voices))
+    held_out = voices[0][18:], voices[1][18:]
+    assert vocoder.score(*held_out) == pytest.approx(trained.score(*held_out))
     again = clone(vocoder).fit(voices[0])
     np.testing.assert_array_equal(
         again.transform(voices[0][:1])[0], vocoder.transform(voices[0][:1])[0]

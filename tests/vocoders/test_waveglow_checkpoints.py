@@ -1,7 +1,10 @@
 """Weights from files: NVIDIA's three layouts, and what is not to be run."""
 
 import importlib.util
+import io
 import os
+import pickle
+import struct
 import sys
 import types
 import warnings
@@ -285,12 +288,120 @@ def test_a_pickle_changes_nothing_outside(tmp_path, zipped):
 
 
 def test_programs_are_refused(tmp_path):
-    """torch knows its programs by this member, and would run them rather than unpickle them."""
+    """What torch.jit.save writes; torch.load would run it."""
     with zipfile.ZipFile(tmp_path / "waveglow.pt", "w") as archive:
-        archive.writestr("waveglow/data.pkl", b"")
-        archive.writestr("waveglow/constants.pkl", b"")
-    with pytest.raises(ValueError, match="it is a TorchScript program"):
+        archive.writestr("waveglow/data.pkl", b"\x80\x02c__torch__\nModule\n)\x81.")
+        archive.writestr("waveglow/constants.pkl", b"\x80\x02).")
+    with pytest.raises(ValueError, match=r"names __torch__\.Module, which holds no weights"):
         read_checkpoint(tmp_path / "waveglow.pt")
+
+
+def old_file(pickled, *rest):
+    """Return a file as torch wrote it before 1.6, whose pickle may be any."""
+    parts = [pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {})]
+    return b"".join([*parts, pickled, *(pickle.dumps(part, 2) for part in rest)])
+
+
+def test_sources_of_classes_are_not_compared(tmp_path):
+    """torch.load writes how they differ from those it has, to a file that the pickle may name."""
+
+    def text(characters):
+        return b"X" + struct.pack("<I", len(characters)) + characters.encode()
+
+    wanted = tmp_path / "harm"
+    changes = b"}(" + text("dump_patches") + b"\x88u}(" + text("__name__") + text(str(wanted)) + b"u"
+    function = b"ctorch._utils\n_rebuild_tensor\n" + changes + b"\x86b"
+    saved = b"\x80\x02(" + text("module") + function + text("file") + text("harm = 1\n") + b"tQ."
+    (tmp_path / "waveglow.pt").write_bytes(old_file(saved, []))
+    with pytest.raises(ValueError, match="cannot be read"):
+        read_checkpoint(tmp_path / "waveglow.pt")
+    assert os.listdir(tmp_path) == ["waveglow.pt"]
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "before torch 1.6"])
+def test_files_cut_short(tmp_path, weights, zipped):
+    path = tmp_path / "waveglow.pt"
+    tensors = {name: torch.from_numpy(array) for name, array in weights.items()}
+    torch.save(tensors, path, _use_new_zipfile_serialization=zipped)
+    whole = path.read_bytes()
+    for n in (0, 3, 100, len(whole) // 10, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:n])
+        with pytest.raises(ValueError, match="cannot be read"):
+            read_checkpoint(path)
+
+
+class Claims:
+    """A storage that says it is longer than it is."""
+
+    def __init__(self, tensor, numel):
+        self.tensor, self.numel = tensor, numel
+
+
+class ClaimsPickler(pickle.Pickler):
+    """What torch.save pickles with, but for lengths."""
+
+    def persistent_id(self, thing):
+        if isinstance(thing, Claims):
+            return "storage", torch.FloatStorage, "0", "cpu", thing.numel, *self.more
+        return None
+
+
+def claiming(numel, shape, stride, view):
+    """Return a pickle of one tensor of four numbers that claims to be something else."""
+
+    class Tensor:
+        def __reduce__(self):
+            storage = Claims(self, numel)
+            return torch._utils._rebuild_tensor_v2, (storage, 0, shape, stride, False, {})
+
+    file = io.BytesIO()
+    pickler = ClaimsPickler(file, 2)
+    pickler.more = view
+    pickler.dump({"upsample.weight": Tensor()})
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "before torch 1.6"])
+@pytest.mark.parametrize(
+    ("numel", "shape", "stride", "message"),
+    [
+        (10**15, (10**15,), (1,), "16 bytes lie where 1,000,|too short for the 4,000,"),
+        (4, (8,), (1,), r"shape \(8,\) lies in 4 numbers"),
+        (4, (10**12,), (0,), r"shape \(1000000000000,\) lies in 4 numbers"),
+        (4, (2,), (9,), "out of bounds"),
+        (4, (2,), (-1,), "[Nn]egative"),
+    ],
+)
+def test_tensors_beyond_their_numbers(tmp_path, numel, shape, stride, message, zipped):
+    path = tmp_path / "waveglow.pt"
+    pickled = claiming(numel, shape, stride, () if zipped else (None,))
+    numbers = np.zeros(4, np.float32).tobytes()
+    if zipped:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("waveglow/data.pkl", pickled)
+            archive.writestr("waveglow/data/0", numbers)
+    else:
+        path.write_bytes(old_file(pickled, ["0"]) + struct.pack("<q", 4) + numbers)
+    with pytest.raises(ValueError, match=message):
+        read_checkpoint(path)
+
+
+def test_numbers_that_do_not_follow(tmp_path):
+    """Memory that nothing was written to is not handed out."""
+    path = tmp_path / "waveglow.pt"
+    path.write_bytes(old_file(claiming(4, (4,), (1,), (None,)), []))
+    with pytest.raises(ValueError, match="lacks the numbers of storage 0"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("ending", [".pt", ".npz"])
+def test_archives_that_unpack_to_far_more(tmp_path, ending):
+    path = tmp_path / f"waveglow{ending}"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("waveglow/data.pkl", b"")
+        archive.writestr("upsample.weight.npy", bytes(10**6))
+    with pytest.raises(ValueError, match=r"unpack to 1,000,000, which weights do not"):
+        read_checkpoint(path)
 
 
 def test_a_missing_file(tmp_path):
