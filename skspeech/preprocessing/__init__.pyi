@@ -1,3 +1,4 @@
+from ._base import RecordingTransformer
 from .alignment import align_frames
 from .audio import FixedDuration
 from .cepstrum import MFCC
@@ -22,6 +23,7 @@ __all__ = [
     "MelTargets",
     "MotifExtractor",
     "PyinPitch",
+    "RecordingTransformer",
     "SaliencePitch",
     "SpeakerScaler",
     "SpectrogramScaler",

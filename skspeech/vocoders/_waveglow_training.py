@@ -43,8 +43,9 @@ class Pairs:
     """
 
     def __init__(self, X: Any, y: Any, hop: Fraction, sizes: WaveGlowSizes):
-        if len(X) != len(y):
-            raise ValueError(f"X holds {len(X)} recordings and y {len(y)}; give each its sound.")
+        n_sounds = 0 if y is None else len(y)
+        if len(X) != n_sounds:
+            raise ValueError(f"X holds {len(X)} recordings and y {n_sounds}; give each its sound.")
         self.X, self.y, self.hop = X, y, hop
         self.n_mels, self.hop_length = sizes.n_mels, sizes.hop_length
 

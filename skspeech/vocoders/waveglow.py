@@ -224,7 +224,7 @@ class WaveGlowVocoder(Vocoder):
             If it holds no WaveGlow, a damaged one, or anything but weights.
         """
         vocoder = cls(
-            checkpoint=path,
+            checkpoint=os.fspath(path),  # text can be saved by save_model
             sample_rate=sample_rate,
             frame_rate=frame_rate,
             sigma=sigma,

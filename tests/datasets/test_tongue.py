@@ -262,3 +262,38 @@ def test_mel_targets_are_as_many_as_frames(tongues):
     spectra = MelTargets(sample_rate=11025, frame_rate=81.67, f_max=5000, n_fft=512)
     found = spectra.fit_transform(tongues.audio)
     assert [len(each) for each in found] == [len(video) for video in tongues.data]
+
+
+def test_before_a_vowel_lips_close_over_its_tongue():
+    from skspeech.datasets.tongue import _articulate
+
+    _, closed, _, _ = _articulate(np.random.default_rng(0), "pi", 1.0).phones
+    assert closed.place == pytest.approx(VOWELS["i"].place, abs=0.15)  # of p it is 0
+    assert closed.height == pytest.approx(VOWELS["i"].height, abs=3)
+
+
+def test_a_surface_is_dimmer_where_it_slants():
+    from skspeech.datasets._tongue_images import View, _line_levels
+
+    contour = np.full((1, 64), 50.0)
+    contour[:, 32:] += np.arange(32)  # mm, a scan line apart
+    view = View(gain=0.0, hyoid=-2.0, jaw=2.0)
+    surface = _line_levels(np.random.default_rng(0), contour, view, 80.0)[0, 0]
+    np.testing.assert_allclose(surface[:31], 0, atol=1e-9)
+    assert surface[33:].max() < -2  # dB
+
+
+def test_speckle_is_stretched_with_the_tongue():
+    from skspeech.datasets._tongue_images import _speckle, _textures
+
+    textures = _textures(np.random.default_rng(0), 4, 100)
+    low, high = (
+        _speckle(textures, np.full((1, 4), depth, np.float32), np.zeros(1, np.float32), 100)
+        for depth in (40.0, 80.0)
+    )
+    assert np.mean(np.isclose(low[..., :50], high[..., ::2])) > 0.95
+
+
+def test_the_probe_rings(tongues):
+    for video in tongues.data:
+        assert video[:, 8:24, 0].mean() > 1.5 * video[:, 8:24, 8].mean()

@@ -129,17 +129,29 @@ def voice():
     return librosa.resample(waveform, orig_sr=prompts.sample_rate, target_sr=22050)
 
 
-def test_sound_from_targets_has_those_targets(voice):
-    mel = MelTargets()
+@pytest.mark.parametrize(("frame_rate", "worst"), [(22050 / 270, 0.12), (60.0, 0.18)])
+def test_sound_from_targets_has_those_targets(voice, frame_rate, worst):
+    """To 1 dB, and 1.6 dB where spectra are interpolated; after one iteration it is 2.5 dB."""
+    mel = MelTargets(frame_rate=frame_rate)
     (targets,) = mel.fit_transform([voice])
     (sound,) = mel.inverse_transform([targets])
     assert sound.dtype == np.float32
     again = mel.transform([sound])[0]
     assert again.shape == targets.shape
     loud = targets > targets.max() - np.log(100)  # 40 dB
-    assert np.abs(again - targets)[loud].mean() < 0.35  # 3 dB
+    assert np.abs(again - targets)[loud].mean() < worst
     shuffled = np.random.default_rng(0).permutation(targets)
     assert np.abs(again - targets)[loud].mean() < 0.3 * np.abs(shuffled - targets)[loud].mean()
+
+
+def test_between_the_frames_of_a_slow_video_there_is_sound(voice):
+    """At 15 frames a second their windows do not touch: without more of them there are gaps."""
+    mel = MelTargets(frame_rate=15)
+    (sound,) = mel.inverse_transform(mel.fit_transform([voice]))
+    n_samples = min(len(voice), len(sound))
+    wanted, found = MelTargets().fit_transform([voice[:n_samples], sound[:n_samples]])
+    loud = wanted > wanted.max() - np.log(100)
+    assert np.abs(found - wanted)[loud].mean() < 1
 
 
 @settings(deadline=None, max_examples=8)

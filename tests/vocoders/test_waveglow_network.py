@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import conv1d, conv_transpose1d
 
 from skspeech.vocoders._waveglow_network import (
     WaveGlow,
@@ -40,6 +41,42 @@ def test_a_waveform_comes_back(network):
     noise, _ = network(mels, audio)
     assert noise.shape == (2, 8, 18)
     torch.testing.assert_close(network.infer(mels, noise), audio, atol=1e-4, rtol=0)
+
+
+def test_sound_is_made_step_by_step_as_nvidia_does(network):
+    """Which channel is which: a network that has them otherwise is as good, until it gets weights.
+
+    Of SMALL: flows 2 and 4 give out two channels each, so that there are 8, 6 and 4.
+    """
+    weights = network.state_dict()
+
+    def convolved(x, name, **options):
+        return conv1d(x, weights[f"{name}.weight"], weights[f"{name}.bias"], **options)
+
+    mels, noise = drawn(1, 4, 9), drawn(1, 8, 18, seed=1)
+    upsampled = conv_transpose1d(mels, *(weights[f"upsample.{x}"] for x in ("weight", "bias")), 16)
+    spectra = torch.stack([upsampled[:, m, s:144:8] for m in range(4) for s in range(8)], 1)
+    rest = noise[:, 4:]
+    for flow in reversed(range(6)):
+        exchanged = network.sizes.exchange_halves and flow in (1, 3, 5)
+        kept, moved = rest.chunk(2, 1)[:: -1 if exchanged else 1]
+        hidden, skipped = convolved(kept, f"WN.{flow}.start"), 0
+        conditions = convolved(spectra, f"WN.{flow}.cond_layer").split(16, 1)
+        for i in range(3):
+            gates = convolved(hidden, f"WN.{flow}.in_layers.{i}", padding=2**i, dilation=2**i)
+            gates = gates + conditions[i]
+            passed = gates[:, :8].tanh() * gates[:, 8:].sigmoid()
+            answer = convolved(passed, f"WN.{flow}.res_skip_layers.{i}")
+            skipped = skipped + answer[:, -8:]
+            hidden = hidden + answer[:, :8]  # not read after the last
+        bias, log_scale = convolved(skipped, f"WN.{flow}.end").chunk(2, 1)
+        halves = [kept, (moved - bias) / log_scale.exp()]
+        rest = torch.cat(halves[:: -1 if exchanged else 1], 1)
+        rest = weights[f"convinv.{flow}.conv.weight"][:, :, 0].inverse() @ rest
+        if flow in (2, 4):
+            rest = torch.cat([noise[:, flow - 2 : flow], rest], 1)
+    wanted = rest.transpose(1, 2).flatten(1)
+    torch.testing.assert_close(network.infer(mels, noise), wanted, atol=1e-5, rtol=1e-4)
 
 
 def test_noise_comes_back(network):
