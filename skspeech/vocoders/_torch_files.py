@@ -128,7 +128,7 @@ def _tensor(storage: torch.Tensor, offset: int, size: Any, stride: Any, *args: A
     """Return the tensor that lies in a storage; `args` are of gradients."""
     if prod(size) > len(storage):  # torch sees to it that it lies within
         raise ValueError(f"a tensor of shape {tuple(size)} lies in {len(storage)} numbers.")
-    return storage.as_strided(size, stride, offset)
+    return storage.as_strided(size, stride, storage.storage_offset() + offset)  # of a view
 
 
 def _load_zip(file: BinaryIO, stand_ins: Callable[[str, str], Any]) -> Any:
@@ -156,9 +156,7 @@ def _load_old(file: BinaryIO, stand_ins: Callable[[str, str], Any]) -> Any:
         _Unpickler(file).load()
     found: dict[str, torch.Tensor] = {}
 
-    def storage(
-        dtype: torch.dtype, key: str, location: str, numel: int, view: Any
-    ) -> torch.Tensor:
+    def storage(dtype: torch.dtype, key: str, location: str, numel: int, view: Any) -> torch.Tensor:
         if key not in found:
             n_bytes = numel * dtype.itemsize + sum(known.nbytes for known in found.values())
             if n_bytes > _size(file):

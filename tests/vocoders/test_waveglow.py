@@ -1,11 +1,15 @@
 """The vocoder that is trained: on real speech, from files, and piece by piece."""
 
 import pickle
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.numpy import save_file
+from scipy.signal import savgol_filter
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -110,23 +114,63 @@ def test_louder_noise_makes_other_sound(voices, trained):
     assert np.square(quiet).mean() < np.square(loud).mean()
 
 
-@pytest.mark.parametrize("changes", [{}, {"smooth": True}, {"denoise": 0.1}, {"frame_rate": 100.0}])
-def test_a_stream_gives_what_transform_gives(voices, changes):
-    vocoder = untrained(voices, **{**changes, "frame_rate": 81.67}).set_params(**changes)
+@pytest.fixture(scope="module")
+def small():
+    """A network whose sound depends on every spectrum and noise within its reach."""
+    rng = np.random.default_rng(0)
+    vocoder = WaveGlowVocoder(
+        sample_rate=800, frame_rate=80, hop_length=8, n_group=4, n_flows=2, n_early_every=1,
+        n_layers=2, n_channels=4, max_epochs=1, device="cpu", random_state=0,
+    )  # fmt: skip
+    sound = 0.1 * rng.standard_normal(400)
+    vocoder.fit([rng.normal(-3, 1, (40, 4))], [sound])
     for name, array in vocoder.weights_.items():  # at first nothing depends on the spectra
         if ".end." in name:
-            array[:] = 0.1 * np.random.default_rng(0).standard_normal(array.shape)
-    spectra = voices[0][0]
-    whole = vocoder.transform([spectra])[0]
-    stream = vocoder.stream()
-    hop = 8000 / vocoder.frame_rate
+            array[:] = 0.1 * rng.standard_normal(array.shape)
+    return vocoder
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    n_frames=st.integers(1, 60),
+    hop=st.fractions(2, 30, max_denominator=9),
+    smooth=st.booleans(),
+    denoise=st.sampled_from([0.0, 0.5]),
+    cuts=st.lists(st.integers(1, 60), max_size=6),
+)
+def test_a_stream_gives_what_transform_gives(small, n_frames, hop, smooth, denoise, cuts):
+    small.set_params(frame_rate=float(800 / hop), smooth=smooth, denoise=denoise)
+    spectra = np.random.default_rng(n_frames).normal(-3, 1, (n_frames, 4))
+    whole = small.transform([spectra])[0]
+    assert len(whole) == max(1, -(-n_frames * hop // 1) - 1)
+    stream = small.stream()
     pieces = []
-    for i, frame in enumerate(spectra):
-        pieces.append(stream.push(frame[None]))
-        assert sum(map(len, pieces)) >= (i - stream.lookahead) * hop - 1
-    assert any(map(len, pieces))
-    found = np.concatenate([*pieces, stream.finish()])
-    np.testing.assert_allclose(found, whole, atol=1e-5)
+    for begin, end in pairwise(sorted({0, *(cut for cut in cuts if cut < n_frames), n_frames})):
+        pieces.append(stream.push(spectra[begin:end]))
+        assert sum(map(len, pieces)) >= (end - 1 - stream.lookahead) * hop - 1
+    np.testing.assert_allclose(np.concatenate([*pieces, stream.finish()]), whole, atol=1e-5)
+
+
+def test_spectra_are_smoothed_by_savitzky_and_golay(small):
+    spectra = np.random.default_rng(0).normal(-3, 1, (30, 4)).astype(np.float32)
+    made = small.set_params(denoise=0.0, smooth=True).transform([spectra])[0]
+    smoothed = savgol_filter(spectra, 5, 2, axis=0, mode="nearest")
+    wanted = small.set_params(smooth=False).transform([smoothed])[0]
+    np.testing.assert_allclose(made, wanted, atol=1e-6)
+    assert not np.allclose(made, small.transform([spectra])[0])
+
+
+def test_a_stream_of_nothing_is_silent(small):
+    assert small.stream().finish().shape == (0,)
+
+
+def test_every_frame_has_noise_of_its_own(voices):
+    """Before it is trained a network lets noise through."""
+    made = untrained(voices, sigma=1.0).transform(voices[0][:1])[0]
+    frames = made[: len(made) // 64 * 64].reshape(-1, 64)
+    alike = np.corrcoef(frames) - np.eye(len(frames))
+    assert np.abs(alike).max() < 0.7
+    assert made.std() == pytest.approx(1, abs=0.05)
 
 
 def test_long_recordings_are_computed_in_blocks(voices, trained, monkeypatch):

@@ -17,6 +17,7 @@ import torch
 from safetensors.numpy import save_file
 from torch import nn
 
+from skspeech.vocoders._torch_files import load
 from skspeech.vocoders._waveglow_checkpoints import read_checkpoint, sizes_of
 from skspeech.vocoders._waveglow_network import WaveGlow, WaveGlowSizes
 
@@ -309,8 +310,9 @@ def test_sources_of_classes_are_not_compared(tmp_path):
         return b"X" + struct.pack("<I", len(characters)) + characters.encode()
 
     wanted = tmp_path / "harm"
-    changes = b"}(" + text("dump_patches") + b"\x88u}(" + text("__name__") + text(str(wanted)) + b"u"
-    function = b"ctorch._utils\n_rebuild_tensor\n" + changes + b"\x86b"
+    name = text("__name__") + text(str(wanted))
+    changes = b"}(" + text("dump_patches") + b"\x88u}(" + name + b"u\x86b"
+    function = b"ctorch._utils\n_rebuild_tensor\n" + changes
     saved = b"\x80\x02(" + text("module") + function + text("file") + text("harm = 1\n") + b"tQ."
     (tmp_path / "waveglow.pt").write_bytes(old_file(saved, []))
     with pytest.raises(ValueError, match="cannot be read"):
@@ -384,6 +386,16 @@ def test_tensors_beyond_their_numbers(tmp_path, numel, shape, stride, message, z
         path.write_bytes(old_file(pickled, ["0"]) + struct.pack("<q", 4) + numbers)
     with pytest.raises(ValueError, match=message):
         read_checkpoint(path)
+
+
+def test_views_of_storages(tmp_path):
+    """Before torch 0.4 tensors could share numbers by views of a storage."""
+    path = tmp_path / "waveglow.pt"
+    pickled = claiming(6, (4,), (1,), (("view", 2, 4),))
+    numbers = struct.pack("<q6f", 6, *range(6))
+    path.write_bytes(old_file(pickled, ["0"]) + numbers)
+    (found,) = load(path, lambda module, name: None).values()
+    assert found.tolist() == [2, 3, 4, 5]
 
 
 def test_numbers_that_do_not_follow(tmp_path):
