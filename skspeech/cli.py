@@ -99,24 +99,55 @@ class _Version(argparse.Action):
 
 
 def _list(commands: argparse._SubParsersAction) -> None:
-    def run(args: argparse.Namespace) -> None:
-        from skspeech.plugins import list_estimators
+    def run(args: argparse.Namespace) -> int:
+        from skspeech.plugins import check_plugins, list_estimators
 
-        rows = [
-            (entry.name, entry.kind, entry.distribution, entry.version, _note(entry.duplicates))
-            for entry in list_estimators(args.kind)
-        ]
-        if rows:
+        if args.check:
+            checked = check_plugins(args.kind)
+            notes = [f"! {problem}" if problem else "" for _, problem in checked]
+            entries = [entry for entry, _ in checked]
+        else:
+            entries = list_estimators(args.kind)
+            notes = [_note(entry.duplicates) for entry in entries]
+        if entries:
+            rows = [
+                (entry.name, entry.kind, entry.distribution, entry.version, note)
+                for entry, note in zip(entries, notes, strict=True)
+            ]
             _print_table(("name", "kind", "distribution", "version", ""), rows)
         else:
             print(f"no {args.kind or 'estimator'}s are installed")
+        return int(args.check and any(notes))
 
     parser = commands.add_parser(
         "list",
         help="list the installed estimators",
         description="List the installed estimators, ours and plugins', from metadata alone.",
+        epilog="With --check the exit status is 1 if anything is wrong with one of them.",
     )
     parser.add_argument("--kind", choices=ESTIMATOR_KINDS, help="list one kind only")
+    parser.add_argument(
+        "--check", action="store_true", help="import each, and say what is wrong with it"
+    )
+    parser.set_defaults(run=run)
+
+
+def _new_plugin(commands: argparse._SubParsersAction) -> None:
+    def run(args: argparse.Namespace) -> None:
+        from skspeech.plugins import write_plugin
+
+        folder = write_plugin(args.name)
+        print(f"Written: {folder}. Next: pip install -e '{folder}[test]', and pytest in there.")
+
+    parser = commands.add_parser(
+        "new-plugin",
+        help="begin a package of your own estimators",
+        description="Write an installable package with a small network, a pitch tracker and their "
+        "tests into a new folder, to be edited. Nothing is overwritten.",
+    )
+    parser.add_argument(
+        "name", metavar="NAME", help="of the distribution and of the folder: grain-voices"
+    )
     parser.set_defaults(run=run)
 
 
@@ -347,7 +378,7 @@ def _evaluate(commands: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=run)
 
 
-_COMMANDS = (_list, _demo, _predict, _evaluate, _experiment)
+_COMMANDS = (_list, _demo, _predict, _evaluate, _experiment, _new_plugin)
 
 
 def _add_data_home(parser: argparse.ArgumentParser) -> None:

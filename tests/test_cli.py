@@ -79,6 +79,33 @@ class TestList:
         assert stop.value.code == 2
         assert "choose from" in capsys.readouterr().err
 
+    @pytest.mark.parametrize(("problem", "status"), [("requires torch>=99", 1), (None, 0)])
+    def test_check(self, monkeypatch, capsys, problem, status):
+        checked = [(ENTRIES[0], None), (ENTRIES[1], problem)]
+        monkeypatch.setattr(plugins, "check_plugins", lambda kind=None: checked)
+        assert cli.main(["list", "--check"]) == status
+        note = "      ! requires torch>=99" if problem else ""
+        assert capsys.readouterr().out.splitlines() == [
+            "name   kind         distribution  version",
+            "Guess  classifier   fake-voices   0.10",
+            f"Sieve  transformer  a             1.0{note}",
+        ]
+
+    def test_check_of_none(self, monkeypatch, capsys):
+        monkeypatch.setattr(plugins, "check_plugins", lambda kind=None: [])
+        assert cli.main(["list", "--check", "--kind", "regressor"]) == 0
+        assert capsys.readouterr().out == "no regressors are installed\n"
+
+
+class TestNewPlugin:
+    def test_a_folder_is_written_once(self, tmp_path, monkeypatch, capsys):
+        monkeypatch.chdir(tmp_path)
+        assert cli.main(["new-plugin", "grain-voices"]) == 0
+        assert "pip install -e 'grain-voices[test]'" in capsys.readouterr().out
+        assert (tmp_path / "grain-voices" / "grain_voices" / "pitch.py").is_file()
+        assert cli.main(["new-plugin", "grain-voices"]) == 2
+        assert "grain-voices is there already" in capsys.readouterr().err
+
 
 class TestDemo:
     def test_defaults(self, demo):

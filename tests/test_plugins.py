@@ -1,11 +1,17 @@
+import re
 import subprocess
 import sys
+import tomllib
 import warnings
+from pathlib import Path
 
 import pytest
 
 from skspeech import plugins
 from skspeech.exceptions import PluginWarning
+from skspeech.plugins import registry
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "skspeech-plugin-example"
 
 SIEVE = """
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -56,13 +62,13 @@ def add_plugin(tmp_path, monkeypatch):
     """Return a function that installs a distribution as pip leaves one, less what nobody reads."""
     before = set(sys.modules)
 
-    def add(distribution, entries, *, version="1.0", folder="site", **modules):
+    def add(distribution, entries, *, version="1.0", folder="site", requires=(), **modules):
         site = tmp_path / folder
         info = site / f"{distribution.replace('-', '_')}-{version}.dist-info"
         info.mkdir(parents=True)
-        (info / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
-        )
+        fields = [f"Name: {distribution}", f"Version: {version}"]
+        fields += [f"Requires-Dist: {requirement}" for requirement in requires]
+        (info / "METADATA").write_text("\n".join(["Metadata-Version: 2.1", *fields, ""]))
         lines = [f"[skspeech.{kind}s]\n{line}\n" for kind, line in entries]
         (info / "entry_points.txt").write_text("\n".join(lines))
         for name, source in modules.items():
@@ -72,9 +78,9 @@ def add_plugin(tmp_path, monkeypatch):
         return site
 
     # What pip may have installed beside these tests is none of their business.
-    genuine = plugins._discover
+    genuine = registry._discover
     monkeypatch.setattr(
-        plugins,
+        registry,
         "_discover",
         lambda: (pair for pair in genuine() if pair[0].distribution.startswith("fake-")),
     )
@@ -158,8 +164,8 @@ class TestListEstimators:
         assert (entry.version, entry.duplicates) == ("1.1", ())
 
     def test_equal_offers_are_one(self, sieve, monkeypatch):
-        pairs = list(plugins._discover())
-        monkeypatch.setattr(plugins, "_discover", lambda: iter(pairs * 2))
+        pairs = list(registry._discover())
+        monkeypatch.setattr(registry, "_discover", lambda: iter(pairs * 2))
         (entry,) = plugins.list_estimators()
         assert entry.duplicates == ()
 
@@ -325,6 +331,166 @@ class TestLoad:
         add_plugin("fake-a", [("classifier", "A = fake_fails:A")], fake_fails=source)
         with pytest.raises(ImportError, match=r"A of fake-a 1\.0 \(fake_fails:A\) does not import"):
             plugins.load("A")
+
+
+def problems():
+    return {entry.name: problem for entry, problem in plugins.check_plugins()}
+
+
+class TestCheckPlugins:
+    def test_nothing_is_wrong(self, sieve):
+        ((entry, problem),) = plugins.check_plugins()
+        assert (entry.name, problem) == ("Sieve", None)
+
+    def test_kind(self, sieve):
+        assert plugins.check_plugins("classifier") == []
+
+    @pytest.mark.parametrize(
+        ("requirement", "problem"),
+        [
+            ("skspeech>=0.1", None),
+            ("Skspeech", None),
+            ("numpy>=1; python_version > '3'", None),
+            ("nobody-has-this; python_version < '3'", None),
+            ("nobody-has-this; extra == 'test'", None),
+            ("skspeech>=99", r"requires skspeech>=99, but \d\S* is installed$"),
+            ("skspeech<0.1,>=0.0.1", r"requires skspeech<0.1,>=0.0.1, but \d\S* is installed$"),
+            ("numpy<1", r"requires numpy<1, but \d\S* is installed$"),
+            ("nobody-has-this>=2", r"requires nobody-has-this>=2, which is not installed$"),
+            ("n o n s e n s e", r"has a requirement that cannot be read: "),
+        ],
+    )
+    def test_requirements(self, add_plugin, sieve, requirement, problem):
+        add_plugin(
+            "fake-needs",
+            [("transformer", "Needs = fake_needs:Sieve")],
+            requires=["skspeech>=0.1", requirement],
+            fake_needs=SIEVE,
+        )
+        found = problems()
+        assert found["Sieve"] is None
+        assert found["Needs"] is None if problem is None else re.match(problem, found["Needs"])
+        assert ("fake_needs" in sys.modules) == (problem is None)
+
+    @pytest.mark.parametrize(
+        ("source", "problem"),
+        [
+            ("import no_such", "does not import: ModuleNotFoundError: No module named 'no_such'"),
+            ("raise SystemExit(3)", "does not import: SystemExit: 3"),
+            ("Broken = 3", "is no classifier: it is not a class but of type int"),
+            (SIEVE.replace("Sieve", "Broken"), "is no classifier: it does not derive from Class"),
+        ],
+    )
+    def test_imports_and_types(self, add_plugin, sieve, source, problem):
+        add_plugin(
+            "fake-broken", [("classifier", "Broken = fake_broken:Broken")], fake_broken=source
+        )
+        found = problems()
+        assert found["Sieve"] is None
+        assert found["Broken"].startswith(problem)
+
+    def test_duplicates(self, add_plugin, sieve):
+        add_plugin("fake-b", [("transformer", "Sieve = fake_b:Sieve")], fake_b="1 / 0")
+        assert [(entry.distribution, problem) for entry, problem in plugins.check_plugins()] == [
+            (
+                "fake-b",
+                "does not import: ZeroDivisionError: division by zero; "
+                "shares its name with fake-sieve 1.0 (fake_sieve:Sieve)",
+            ),
+            ("fake-sieve", "shares its name with fake-b 1.0 (fake_b:Sieve)"),
+        ]
+
+    def test_what_a_plugin_prints_is_not_in_the_table(self, add_plugin, capsys):
+        add_plugin(
+            "fake-loud",
+            [("transformer", "Sieve = fake_loud:Sieve")],
+            fake_loud=f"print('hello'){SIEVE}",
+        )
+        assert problems() == {"Sieve": None}
+        output = capsys.readouterr()
+        assert (output.out, output.err) == ("", "hello\n")
+
+    def test_a_distribution_without_metadata_is_checked(self, sieve, monkeypatch):
+        (sieve / "fake_sieve-1.0.dist-info" / "METADATA").unlink()
+        monkeypatch.undo()
+        monkeypatch.syspath_prepend(str(sieve))
+        genuine = registry._discover
+        monkeypatch.setattr(
+            registry, "_discover", lambda: (pair for pair in genuine() if pair[0].name == "Sieve")
+        )
+        assert problems() == {"Sieve": None}
+
+
+class TestWritePlugin:
+    def test_the_example_is_what_it_writes(self, tmp_path):
+        written = plugins.write_plugin("skspeech-plugin-example", tmp_path)
+        assert contents(written) == contents(EXAMPLE), "examples/ is write_plugin's, name for name"
+
+    def test_the_example_is_small(self):
+        modules = [text for name, text in contents(EXAMPLE).items() if name.endswith(".py")]
+        assert sum(text.count("\n") for text in modules) < 150
+
+    @pytest.mark.parametrize(
+        ("name", "package", "classifier"),
+        [
+            ("grain-voices", "grain_voices", "GrainVoicesClassifier"),
+            ("skspeech-WORLD", "skspeech_world", "WORLDClassifier"),
+            ("a.b_c", "a_b_c", "ABCClassifier"),
+            ("skspeech-plugin", "skspeech_plugin", "SkspeechPluginClassifier"),
+            ("skspeech-2021", "skspeech_2021", "Plugin2021Classifier"),
+        ],
+    )
+    def test_names(self, tmp_path, name, package, classifier):
+        written = plugins.write_plugin(name, tmp_path)
+        assert written == tmp_path / name
+        project = tomllib.loads((written / "pyproject.toml").read_text(encoding="utf-8"))
+        assert project["project"]["name"] == name
+        assert project["project"]["entry-points"]["skspeech.classifiers"] == {
+            classifier: f"{package}.attention:{classifier}"
+        }
+        texts = contents(written)
+        assert f"class {classifier}(" in texts[f"{package}/attention.py"]
+        assert not [file for file, text in texts.items() if "$" in text]
+
+    @pytest.mark.parametrize(
+        "name", ["", "a b", "../up", "a/b", "2021", "-a", "a-", "a--b", "grün", "a\n", "."]
+    )
+    def test_no_name_of_a_distribution(self, tmp_path, name):
+        with pytest.raises(ValueError, match=r"is no name of a distribution\. Begin with"):
+            plugins.write_plugin(name, tmp_path)
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize("name", ["numpy", "class", "skspeech", "JSON"])
+    def test_a_package_that_is_there(self, tmp_path, name):
+        with pytest.raises(ValueError, match="would hide what Python has by this name"):
+            plugins.write_plugin(name, tmp_path)
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize("kind", ["file", "folder", "link"])
+    def test_nothing_is_overwritten(self, tmp_path, kind):
+        place = tmp_path / "grain-voices"
+        if kind == "file":
+            place.write_text("mine")
+        elif kind == "folder":
+            place.mkdir()
+        else:
+            place.symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(FileExistsError, match="grain-voices is there already"):
+            plugins.write_plugin("grain-voices", tmp_path)
+        assert list(tmp_path.rglob("*")) == [place]
+
+    def test_no_folder_to_write_into(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match="Make it first"):
+            plugins.write_plugin("grain-voices", tmp_path / "absent")
+
+
+def contents(folder):
+    """Return the text of every file in a folder, by its path in there."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
+        for path in folder.rglob("*")
+        if path.suffix in {".md", ".py", ".toml"}
+    }
 
 
 def test_import_is_light():

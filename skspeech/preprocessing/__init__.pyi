@@ -7,7 +7,7 @@ from .deltas import Deltas
 from .loading import AudioLoader
 from .mel_targets import MelTargets
 from .motifs import MotifExtractor
-from .pitch import PyinPitch, SaliencePitch
+from .pitch import PitchTransformer, PyinPitch, SaliencePitch
 from .scaling import SpeakerScaler, SpectrogramScaler
 from .spectrogram import LogMelSpectrogram, LogPowerSpectrogram
 from .ultrasound import UltrasoundFramer, UltrasoundScaler
@@ -22,6 +22,7 @@ __all__ = [
     "LogPowerSpectrogram",
     "MelTargets",
     "MotifExtractor",
+    "PitchTransformer",
     "PyinPitch",
     "RecordingTransformer",
     "SaliencePitch",

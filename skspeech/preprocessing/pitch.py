@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import Interval
 
 from skspeech.preprocessing._base import RecordingTransformer
 
-__all__ = ["PyinPitch", "SaliencePitch"]
+__all__ = ["PitchTransformer", "PyinPitch", "SaliencePitch"]
 
 # Seconds in a window: 2,048 samples at 44.1 kHz, as published.
 _WINDOW = 2048 / 44100
@@ -19,7 +19,12 @@ _ABOVE_ZERO = Interval(Real, 0, None, closed="neither")
 
 
 class PitchTransformer(RecordingTransformer):
-    """Base of the transformers from waveforms to pitch, with the parameters that all have."""
+    """Base of the transformers from waveforms to pitch, with the parameters that all have.
+
+    A subclass stores `sample_rate`, `hop_length`, `f_min` and `f_max` in its constructor, and its
+    `_transform_batch` gives ``1 + n_samples // hop_length`` frames in Hz for each waveform, 0 where
+    unvoiced; see docs/plugins.md for one.
+    """
 
     _parameter_constraints: dict = {
         "sample_rate": [_ABOVE_ZERO],

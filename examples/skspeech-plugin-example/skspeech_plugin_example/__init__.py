@@ -1,0 +1,1 @@
+"""An emotion classifier and a pitch tracker for skspeech."""
