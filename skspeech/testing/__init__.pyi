@@ -1,6 +1,7 @@
-from .checks import check_speech_estimator, parametrize_with_checks, speech_checks
+from .checks import speech_checks
 from .instances import INSTANCES, small_instance
 from .recordings import make_labels, make_recordings
+from .suite import check_speech_estimator, parametrize_with_checks
 
 __all__ = [
     "INSTANCES",

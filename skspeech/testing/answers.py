@@ -1,5 +1,6 @@
 """What estimators answer, taken apart into arrays that can be compared."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skspeech.recordings import Phrase
 
-__all__ = ["TOLERANCE", "arrays_of", "assert_alike", "assert_identical"]
+__all__ = ["TOLERANCE", "arrays_of", "assert_identical", "difference"]
 
 #: How far a posterior may move with the batch, in float32 on the CPU.
 TOLERANCE = 1e-5
@@ -41,34 +42,85 @@ def arrays_of(answer: Any) -> list[np.ndarray]:
     return [np.asarray(answer)]
 
 
-def assert_alike(found: Any, wanted: Any, promise: str) -> None:
-    """Compare what several methods say of each recording, within `TOLERANCE`.
+def difference(
+    found: Mapping[str, Sequence[Any]],
+    wanted: Mapping[str, Sequence[Any]],
+    *,
+    names: Sequence[str] | None = None,
+    exactly: bool = False,
+) -> str | None:
+    """Say where what methods answer first differs, and by how much.
 
     Parameters
     ----------
-    found, wanted : list of list
-        ``found[k][i]`` is what method k answers to recording i.
-    promise : str
-        What is broken where they differ.
+    found, wanted : mapping of str to sequence
+        ``found["predict"][i]`` is what ``predict`` answers to recording i.
+    names : sequence of str or None, default=None
+        What the recordings are called; None is ``X[0]``, ``X[1]`` and so on.
+    exactly : bool, default=False
+        Whether the last bit counts; otherwise they may differ by `TOLERANCE`.
+
+    Returns
+    -------
+    str or None
+        None where all are alike.
+
+    Examples
+    --------
+    >>> from skspeech.testing.answers import difference
+    >>> difference({"predict_proba": [[0.5, 0.5]]}, {"predict_proba": [[0.5, 0.5]]})
+    >>> difference({"predict": ["odd", "even"]}, {"predict": ["odd", "odd"]})
+    'predict of X[1] is even, not odd'
     """
-    for answers, others in zip(found, wanted, strict=True):
-        assert len(answers) == len(others), promise
+    for method, answers in found.items():
+        others = wanted[method]
+        if len(answers) != len(others):
+            return f"{method} gives {len(answers)} answers, not {len(others)}"
         for i, (answer, other) in enumerate(zip(answers, others, strict=True)):
-            _compare(answer, other, f"{promise}: X[{i}]")
+            how = _how(answer, other, exactly)
+            if how:
+                return f"{method} of {names[i] if names else f'X[{i}]'} {how}"
+    return None
 
 
 def assert_identical(answer: Any, other: Any, promise: str) -> None:
-    """Compare two answers to one recording, or two recordings, to the last bit."""
-    _compare(answer, other, promise, exactly=True)
+    """Compare two recordings to the last bit."""
+    how = _how(answer, other, exactly=True)
+    assert how is None, f"{promise}: it {how}"
 
 
-def _compare(answer: Any, other: Any, promise: str, *, exactly: bool = False) -> None:
-    assert _sizes(answer) == _sizes(other), f"{promise}: {_sizes(answer)} and {_sizes(other)}"
+def _how(answer: Any, other: Any, exactly: bool) -> str | None:
+    """Say how two answers differ, or None."""
+    if _sizes(answer) != _sizes(other):
+        return f"has the shape {_sizes(answer)}, not {_sizes(other)}"
     for part, wanted in zip(arrays_of(answer), arrays_of(other), strict=True):
-        if exactly or "f" not in part.dtype.kind + wanted.dtype.kind:
-            assert_array_equal(part, wanted, err_msg=promise)
-        else:
-            assert_allclose(part, wanted, atol=TOLERANCE, rtol=1e-5, err_msg=promise)
+        exact = exactly or "f" not in part.dtype.kind + wanted.dtype.kind
+        try:
+            if exact:
+                assert_array_equal(part, wanted)
+            else:
+                assert_allclose(part, wanted, atol=TOLERANCE, rtol=1e-5)
+        except AssertionError:
+            return f"{_by_how_much(part, wanted, 0 if exact else TOLERANCE)}{_both(part, wanted)}"
+    return None
+
+
+def _by_how_much(part: np.ndarray, wanted: np.ndarray, allowed: float) -> str:
+    if not {part.dtype.kind, wanted.dtype.kind} <= set("fiub"):
+        return ""
+    with np.errstate(invalid="ignore"):
+        most = np.abs(part.astype(float) - wanted.astype(float)).max()
+    return f"differs by up to {most:.2g} ({allowed:g} is allowed): it "
+
+
+def _both(part: np.ndarray, wanted: np.ndarray) -> str:
+    return f"is {_shown(part)}, not {_shown(wanted)}"
+
+
+def _shown(array: np.ndarray) -> str:
+    """Return an array on one line, its middle left out."""
+    text = np.array2string(array, threshold=6, edgeitems=2, precision=5) if array.ndim else array
+    return " ".join(str(text).split())
 
 
 def _sizes(answer: Any) -> Any:

@@ -2,14 +2,14 @@
 
 Each check takes an unfitted estimator, leaves it as it was and raises an AssertionError that
 says which promise broke: its own first line, and what was found. :func:`speech_checks` gives
-those that apply by the estimator's tags.
+those that apply by the estimator's tags. Where answers break a promise, they are shown on the
+fewest and shortest recordings on which they do.
 """
 
 import os
 import pickle
 import random
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial, wraps
@@ -20,13 +20,11 @@ import joblib
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone, is_classifier, is_regressor
-from sklearn.exceptions import SkipTestWarning
-from sklearn.utils.estimator_checks import estimator_checks_generator
 from sklearn.utils.metadata_routing import get_routing_for_object
 
-from skspeech.recordings import RecordingSequence, object_array
+from skspeech.recordings import FRAMES_FIRST, RecordingSequence, object_array
 from skspeech.tags import get_speech_tags
-from skspeech.testing.answers import TOLERANCE, arrays_of, assert_alike, assert_identical
+from skspeech.testing.answers import arrays_of, assert_identical, difference
 from skspeech.testing.data import (
     bad_files,
     bad_recordings,
@@ -41,8 +39,9 @@ from skspeech.testing.data import (
     targets,
     unreadable_collections,
 )
+from skspeech.testing.smallest import Piece, assert_kept, pieces_of, recordings_of
 
-__all__ = ["check_speech_estimator", "parametrize_with_checks", "speech_checks"]
+__all__ = ["Check", "speech_checks"]
 
 Check = Callable[[Any], None]
 
@@ -83,6 +82,8 @@ def speech_checks(estimator: Any) -> Iterator[Check]:
     yield check_unreadable_collections
     if get_speech_tags(estimator).reads_bags:
         yield check_bags
+    if _answers_frames(estimator):
+        yield check_every_frame_is_answered
     if get_speech_tags(estimator).output_kind is not None and hasattr(estimator, "transform"):
         yield check_sequence_stays_lazy
     if is_classifier(estimator):
@@ -97,94 +98,13 @@ def speech_checks(estimator: Any) -> Iterator[Check]:
         yield check_answers_stay_within_groups
 
 
-def check_speech_estimator(estimator: Any) -> list[dict[str, Any]]:
-    """Run scikit-learn's checks and ours on an estimator, and report every one.
-
-    Parameters
-    ----------
-    estimator : estimator with ``__speech_tags__``
-        A small instance: a classifier is fitted about 100 times.
-
-    Returns
-    -------
-    list of dict
-        ``check_name``, ``suite`` (``"scikit-learn"`` or ``"skspeech"``), ``status``
-        (``"passed"``, ``"failed"``, ``"skipped"``) and ``exception``, a row a check.
-
-    Examples
-    --------
-    >>> from skspeech.testing import check_speech_estimator, small_instance
-    >>> report = check_speech_estimator(small_instance("FixedDuration"))
-    >>> [row["check_name"] for row in report if row["status"] == "failed"]
-    []
-    """
-    from unittest import SkipTest
-
-    report = []
-    for suite, check in _all_checks(estimator):
-        row: dict[str, Any] = {
-            "check_name": _name(check),
-            "suite": suite,
-            "status": "passed",
-            "exception": None,
-        }
-        try:
-            check(clone(estimator))
-        except SkipTest as reason:
-            row.update(status="skipped", exception=reason)
-        except Exception as broken:
-            row.update(status="failed", exception=broken)
-        report.append(row)
-    return report
-
-
-def parametrize_with_checks(estimators: list[Any]) -> Any:
-    """Return a pytest decorator that runs all checks on all estimators, one test each.
-
-    Parameters
-    ----------
-    estimators : list of estimators with ``__speech_tags__``
-
-    Returns
-    -------
-    pytest.MarkDecorator
-        For a test function of ``estimator`` and ``check`` that calls ``check(estimator)``.
-
-    Examples
-    --------
-    >>> from skspeech.testing import parametrize_with_checks, small_instance
-    >>> @parametrize_with_checks([small_instance("FixedDuration")])
-    ... def test_estimator(estimator, check):
-    ...     check(estimator)
-    """
-    import pytest
-
-    parameters = [
-        pytest.param(
-            clone(estimator), check, id=f"{type(estimator).__name__}-{suite}-{_name(check)}"
-        )
-        for estimator in estimators
-        for suite, check in _all_checks(estimator)
-    ]
-    return pytest.mark.parametrize(("estimator", "check"), parameters)
-
-
-def _all_checks(estimator: Any) -> Iterator[tuple[str, Check]]:
-    with warnings.catch_warnings():
-        # that little of scikit-learn's applies to what reads no 2-D arrays; ours do
-        warnings.simplefilter("ignore", SkipTestWarning)
-        theirs = list(estimator_checks_generator(estimator))
-    for _, check in theirs:
-        yield "scikit-learn", check
-    for own in speech_checks(estimator):
-        yield "skspeech", own
-
-
-def _name(check: Any) -> str:
-    """Return a check's name, with what a partial fixes: scikit-learn runs some twice."""
-    fixed = getattr(check, "keywords", {})
-    name = getattr(check, "func", check).__name__
-    return "-".join([name, *(f"{key}={value}" for key, value in fixed.items())])
+def _answers_frames(estimator: Any) -> bool:
+    tags = get_speech_tags(estimator)
+    return (
+        tags.input_kind in FRAMES_FIRST
+        and tags.output_kind == "frame_targets"
+        and is_regressor(estimator)
+    )
 
 
 def _takes_groups(estimator: Any, method: str) -> bool:
@@ -219,14 +139,13 @@ def _fresh(estimator: Any) -> Any:
     return copied
 
 
-def _answers(estimator: Any, X: Any, groups: Any = None) -> list[Any]:
-    """Return everything that a fitted estimator says of each recording."""
+def _answers(estimator: Any, X: Any, groups: Any = None) -> dict[str, list[Any]]:
+    """Return everything that a fitted estimator says of each recording, by method."""
     methods = [name for name in ("predict_proba", "transform") if hasattr(estimator, name)]
-    if not methods:
-        methods = ["predict"]
-    return [
-        list(getattr(estimator, name)(X, **_groups(estimator, name, groups))) for name in methods
-    ]
+    return {
+        name: list(getattr(estimator, name)(X, **_groups(estimator, name, groups)))
+        for name in methods or ["predict"]
+    }
 
 
 def _groups(estimator: Any, method: str, groups: Any) -> dict[str, Any]:
@@ -234,51 +153,104 @@ def _groups(estimator: Any, method: str, groups: Any) -> dict[str, Any]:
     return {"groups": groups} if groups is not None and _takes_groups(estimator, method) else {}
 
 
+Asking = Callable[[list[Piece]], dict[str, list[Any]]]
+
+
+def _asking(fitted: Any, container: Callable[[list[Any]], Any] = object_array) -> Asking:
+    """Return a function that asks about pieces, handed over in a container."""
+    return lambda pieces: _answers(fitted, container(list(recordings_of(pieces))))
+
+
+def _assert_agree(
+    estimator: Any,
+    pieces: list[Piece],
+    asking: Asking,
+    other: Asking,
+    promise: str,
+    *,
+    exactly: bool = False,
+) -> None:
+    """Compare two ways to ask, and show the smallest input on which the answers differ."""
+
+    def broken(pieces: list[Piece]) -> str | None:
+        names = [piece.name for piece in pieces]
+        return difference(asking(pieces), other(pieces), names=names, exactly=exactly)
+
+    assert_kept(promise, pieces, get_speech_tags(estimator).input_kind, broken)
+
+
 @_promise
 def check_containers_agree(estimator: Any) -> None:
     """A list, a tuple, an object array and a RecordingSequence of the same are the same."""
     X, y = data(estimator)
-    wanted = _answers(_fresh(estimator).fit(X, y), X)
-    for container in (list(X), tuple(X), RecordingSequence(list(X))):
-        found = _answers(_fresh(estimator).fit(container, y), container)
-        assert_alike(found, wanted, f"a {type(container).__name__} answers as an object array")
+    wanted = _asking(_fresh(estimator).fit(X, y))
+    for container in (list, tuple, RecordingSequence):
+        found = _asking(_fresh(estimator).fit(container(list(X)), y), container)
+        promise = f"a {container.__name__} answers as an object array"
+        _assert_agree(estimator, pieces_of(X), found, wanted, promise)
 
 
 @_promise
 def check_recordings_are_independent(estimator: Any) -> None:
     """An answer depends on its recording alone: not on the others, their order or padding."""
     X, y = hard_data(estimator)
-    fitted = _fresh(estimator).fit(X, y)
-    wanted = _answers(fitted, X)
-    assert_alike(_answers(fitted, X), wanted, "the same question is answered alike twice")
-    alone = [_answers(fitted, [x]) for x in X]
-    assert_alike(
-        [[answers[k][0] for answers in alone] for k in range(len(wanted))],
-        wanted,
-        "a recording alone is answered as among others",
-    )
-    order = np.random.default_rng(0).permutation(len(X))
-    assert_alike(
-        _answers(fitted, X[order]),
-        [[answers[i] for i in order] for answers in wanted],
-        "the order of the recordings does not matter",
-    )
-    among = object_array([*X, giant(X, get_speech_tags(estimator).input_kind)])
-    assert_alike(
-        [answers[:-1] for answers in _answers(fitted, among)],
-        wanted,
-        "padding to a much longer recording does not matter",
-    )
+    asking = _asking(_fresh(estimator).fit(X, y))
+    known: dict[str, Any] = {}
+
+    def alone(pieces: list[Piece]) -> dict[str, list[Any]]:
+        for piece in pieces:
+            if piece.name not in known:
+                known[piece.name] = asking([piece])
+        return {
+            method: [known[piece.name][method][0] for piece in pieces]
+            for method in known[pieces[0].name]
+        }
+
+    pieces = pieces_of(X)
+    permuted = [pieces[i] for i in np.random.default_rng(0).permutation(len(X))]
+    kind = get_speech_tags(estimator).input_kind
+    longer = [*pieces, Piece(f"giant(X, {kind!r})", len(X), giant(X, kind))]
+    for asked, other, promise in (
+        (pieces, asking, "the same question is answered alike twice"),
+        (pieces, alone, "a recording alone is answered as among others"),
+        (permuted, alone, "the order of the recordings does not matter"),
+        (longer, alone, "padding to a much longer recording does not matter"),
+    ):
+        _assert_agree(estimator, asked, asking, other, promise)
 
 
 @_promise
 def check_number_of_recordings_is_kept(estimator: Any) -> None:
     """No step changes the number of recordings; a subset of them works as well as all."""
     X, y = data(estimator)
-    fitted = _fresh(estimator).fit(X, y)
-    for part in (X, X[:1], X[[3, 3, 0]]):
-        for answers in _answers(fitted, part):
-            assert len(answers) == len(part), "as many recordings come out as go in"
+    asking = _asking(_fresh(estimator).fit(X, y))
+
+    def broken(pieces: list[Piece]) -> str | None:
+        for method, answers in asking(pieces).items():
+            if len(answers) != len(pieces):
+                return f"{method} of {len(pieces)} gives {len(answers)}"
+        return None
+
+    pieces = pieces_of(X)
+    for part in (pieces, pieces[:1], [pieces[i] for i in (3, 3, 0)]):
+        promise = "as many recordings come out as go in"
+        assert_kept(promise, part, get_speech_tags(estimator).input_kind, broken)
+
+
+@_promise
+def check_every_frame_is_answered(estimator: Any) -> None:
+    """A regressor of frames answers each frame of a recording with one row."""
+    X, y = data(estimator)
+    asking = _asking(_fresh(estimator).fit(X, y))
+
+    def broken(pieces: list[Piece]) -> str | None:
+        for piece, answer in zip(pieces, asking(pieces)["predict"], strict=True):
+            if len(answer) != len(piece.recording):
+                return f"predict of {piece.name} gives {len(answer)} for {len(piece.recording)}"
+        return None
+
+    promise = "there are as many rows as frames"
+    assert_kept(promise, pieces_of(X), get_speech_tags(estimator).input_kind, broken)
 
 
 @_promise
@@ -366,10 +338,9 @@ def check_global_random_state_untouched(estimator: Any) -> None:
 def check_same_seed_same_answer(estimator: Any) -> None:
     """The same ``random_state`` on the same CPU gives the same weights, to the last bit."""
     X, y = data(estimator)
-    first, second = (_answers(_fresh(estimator).fit(X, y), X) for _ in range(2))
-    for answers, others in zip(first, second, strict=True):
-        for answer, other in zip(answers, others, strict=True):
-            assert_identical(answer, other, "the same seed gives the same answer")
+    first, second = (_asking(_fresh(estimator).fit(X, y)) for _ in range(2))
+    promise = "the same seed gives the same answer"
+    _assert_agree(estimator, pieces_of(X), first, second, promise, exactly=True)
 
 
 @_promise
@@ -379,10 +350,10 @@ def check_copies_answer_alike(estimator: Any) -> None:
 
     X, y = data(estimator)
     fitted = _fresh(estimator).fit(X, y)
-    wanted = _answers(fitted, X)
     for module in (pickle, cloudpickle):
         copied = pickle.loads(module.dumps(fitted))
-        assert_alike(_answers(copied, X), wanted, f"{module.__name__} keeps the answers")
+        promise = f"{module.__name__} keeps the answers"
+        _assert_agree(estimator, pieces_of(X), _asking(copied), _asking(fitted), promise)
     left = [name for name in vars(clone(fitted)) if name.endswith("_")]
     assert not left, f"a clone is unfitted, but has {left}"
 
@@ -393,7 +364,7 @@ def check_short_recordings(estimator: Any) -> None:
     X, _ = data(estimator)
     X[0] = shortest(X[0], get_speech_tags(estimator).input_kind)
     y = targets(estimator, X)
-    for answers in _answers(_fresh(estimator).fit(X, y), X):
+    for answers in _answers(_fresh(estimator).fit(X, y), X).values():
         assert len(answers) == len(X), "a recording of one frame is answered, not dropped"
         for part in arrays_of(answers[0]):
             assert np.isfinite(part).all(), "the answer to one frame is finite"
@@ -465,27 +436,47 @@ def check_unreadable_collections(estimator: Any) -> None:
 def check_bags(estimator: Any) -> None:
     """A bag of one answers as its segment, and a posterior is the mean over the segments."""
     X, y = hard_data(estimator)
-    bags = object_array([(list, tuple)[i % 2]([x, X[i - 1]]) for i, x in enumerate(X)])
-    fitted = _fresh(estimator).fit(bags, y)
-    single = _answers(fitted, X)
-    assert_alike(
-        [
-            [answer if not isinstance(answer, list) else answer[0] for answer in answers]
-            for answers in _answers(fitted, object_array([[x] for x in X]))
-        ],
-        single,
-        "a bag of one answers as its segment",
-    )
+    fitted = _fresh(estimator).fit(_recordings_of_bags(pieces_of(X)), y)
+    asking = _asking(fitted)
+    # a transformer of recordings answers a bag with a bag
+    transforms = get_speech_tags(estimator).output_kind is not None
+
+    def of_one(pieces: list[Piece]) -> dict[str, list[Any]]:
+        answers = _answers(fitted, object_array([[piece.recording] for piece in pieces]))
+        return {
+            method: [bag[0] if transforms else bag for bag in bags]
+            for method, bags in answers.items()
+        }
+
+    promise = "a bag of one answers as its segment"
+    _assert_agree(estimator, pieces_of(X), of_one, asking, promise)
     if get_speech_tags(estimator).looks_across:
         return  # the segments of a recording belong together, as the recordings of a group do
-    for answers, segments in zip(_answers(fitted, bags), single, strict=True):
-        for i, answer in enumerate(answers):
-            pair = [segments[i], segments[i - 1]]
-            if isinstance(answer, list):  # a transformer answers a bag with a bag
-                assert_alike([answer], [pair], "a bag's segments are transformed")
-            else:
-                promise = f"X[{i}]: a bag's answer is the mean over its segments"
-                assert_allclose(answer, np.mean(pair, axis=0), atol=TOLERANCE, err_msg=promise)
+
+    def of_two(pieces: list[Piece]) -> dict[str, list[Any]]:
+        return _answers(fitted, _recordings_of_bags(pieces))
+
+    def joined(pieces: list[Piece]) -> dict[str, list[Any]]:
+        return {
+            method: [
+                pair if transforms else np.mean(pair, axis=0)
+                for pair in ([answer, answers[i - 1]] for i, answer in enumerate(answers))
+            ]
+            for method, answers in asking(pieces).items()
+        }
+
+    promise = "of a bag of each and the one before it, the answer is the mean over its segments"
+    _assert_agree(estimator, pieces_of(X), of_two, joined, promise)
+
+
+def _recordings_of_bags(pieces: list[Piece]) -> np.ndarray:
+    """Return bags of each recording and the one before it, lists and tuples by turns."""
+    return object_array(
+        [
+            (list, tuple)[piece.place % 2]([piece.recording, pieces[i - 1].recording])
+            for i, piece in enumerate(pieces)
+        ]
+    )
 
 
 @_promise
@@ -546,13 +537,11 @@ def check_groups_only_split(estimator: Any) -> None:
     if "validation" not in estimator.get_params():
         return
     whole = clone(estimator).set_params(validation=None)
-    wanted = _answers(_fresh(whole).fit(X, y), X)
+    wanted = _asking(_fresh(whole).fit(X, y))
     for groups in (names, numbers):
-        assert_alike(
-            _answers(_fresh(whole).fit(X, y, groups=groups), X),
-            wanted,
-            "where nothing is held out, groups change nothing",
-        )
+        found = _asking(_fresh(whole).fit(X, y, groups=groups))
+        promise = "where nothing is held out, groups change nothing"
+        _assert_agree(estimator, pieces_of(X), found, wanted, promise)
 
 
 @_promise
@@ -572,13 +561,24 @@ def check_answers_stay_within_groups(estimator: Any) -> None:
     groups, _ = speakers(X)
     fitted = _fresh(estimator)
     fitted.fit(X, y, **_groups(fitted, "fit", groups))
-    wanted = _answers(fitted, X, groups)
     looks_across = get_speech_tags(estimator).looks_across
-    part = np.flatnonzero(groups == groups[0])[: None if looks_across else 2]
-    assert_alike(
-        _answers(fitted, X[part], groups[part]),
-        [[answers[i] for i in part] for answers in wanted],
+
+    def part(pieces: list[Piece]) -> list[int]:
+        mine = [i for i, piece in enumerate(pieces) if groups[piece.place] == groups[0]]
+        return mine if looks_across else mine[:2]
+
+    def of_part(pieces: list[Piece]) -> dict[str, list[Any]]:
+        return of_all([pieces[i] for i in part(pieces)])
+
+    def of_all(pieces: list[Piece]) -> dict[str, list[Any]]:
+        return _answers(fitted, recordings_of(pieces), groups[[p.place for p in pieces]])
+
+    def among_all(pieces: list[Piece]) -> dict[str, list[Any]]:
+        return {m: [answers[i] for i in part(pieces)] for m, answers in of_all(pieces).items()}
+
+    promise = (
         "the recordings of other groups do not matter"
         if looks_across
-        else "without the tag looks_across, the other recordings do not matter",
+        else "without the tag looks_across, the other recordings do not matter"
     )
+    _assert_agree(estimator, pieces_of(X), among_all, of_part, promise)

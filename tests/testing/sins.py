@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from skspeech.exceptions import RecordingError
@@ -25,7 +27,7 @@ from skspeech.tags import SpeechTags
 
 
 class Honest(ClassifierMixin, TransformerMixin, BaseEstimator):
-    """The nearest class mean among random projections of the mean frame."""
+    """The nearest class mean among random projections of the mean, first and last frame."""
 
     __metadata_request__fit = {"groups": True}
 
@@ -39,28 +41,35 @@ class Honest(ClassifierMixin, TransformerMixin, BaseEstimator):
 
     def fit(self, X, y, groups=None):
         recordings = validate_recordings(self, X, reset=True)
-        self.classes_, labels = np.unique(np.asarray(y), return_inverse=True)
+        self.classes_, labels = np.unique(self._labels(y), return_inverse=True)
         rng = np.random.default_rng(self.random_state)
         trained = self._trained(len(recordings), groups, rng)
-        means = [self._mean_frame(segments_of(recording)[0]) for recording in recordings]
-        self.projection_ = rng.standard_normal((len(means[0]), 4))
+        means = [self._features(segments_of(recording)[0]) for recording in recordings]
+        self.projection_ = rng.standard_normal((len(means[0]), 16))
         embedded = np.stack([self._embed(recording) for recording in recordings])
         self.centroids_ = np.stack(
             [embedded[trained & (labels == k)].mean(axis=0) for k in range(len(self.classes_))]
         )
         return self
 
+    def _labels(self, y):
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
+        check_classification_targets(y)
+        return y
+
     def _trained(self, n_recordings, groups, rng):
         if groups is None or self.validation is None:
             return np.ones(n_recordings, dtype=bool)
         return np.asarray(groups) != rng.choice(np.unique(groups))
 
-    def _mean_frame(self, segment):
-        return segment.mean(axis=-1, dtype=float).ravel()
+    def _features(self, segment):
+        mean = segment.mean(axis=-1, dtype=float)
+        return np.concatenate([mean, segment[..., 0], segment[..., -1]], axis=None)
 
     def _embed(self, recording):
         segments = segments_of(recording)
-        return np.mean([self._mean_frame(x) @ self.projection_ for x in segments], axis=0)
+        return np.mean([self._features(x) @ self.projection_ for x in segments], axis=0)
 
     def _posterior(self, segment):
         distances = np.square(self._embed(segment) - self.centroids_).sum(axis=1)
@@ -80,7 +89,8 @@ class Honest(ClassifierMixin, TransformerMixin, BaseEstimator):
         )
 
     def predict(self, X):
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        posteriors = self.predict_proba(X)
+        return self.classes_[posteriors.argmax(axis=1)]
 
     def transform(self, X):
         return np.stack([self._embed(recording) for recording in self._read(X)])
@@ -187,7 +197,6 @@ class ForgetsThatTuplesAreBags(Honest):
 
 class ChangesAParameter(Honest):
     def fit(self, X, y, groups=None):
-        self.validation = self.validation or "none"
         self.options = list(self.options)
         return super().fit(X, y, groups)
 
@@ -366,11 +375,11 @@ class TakesAnything(Honest):
         return np.stack([*super().predict_proba(X)]) if len(self._read(X)) else np.empty((0, 2))
 
     def transform(self, X):
-        return super().transform(X) if len(self._read(X)) else np.empty((0, 4))
+        return super().transform(X) if len(self._read(X)) else np.empty((0, 16))
 
 
 class NeedsTwoFrames(Honest):
-    def _mean_frame(self, segment):
+    def _features(self, segment):
         with np.errstate(invalid="ignore"):
             return np.diff(segment, axis=-1).sum(axis=-1).ravel() / (segment.shape[-1] - 1)
 

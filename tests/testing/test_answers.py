@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skspeech.recordings import Phrase
-from skspeech.testing.answers import arrays_of, assert_alike, assert_identical
+from skspeech.testing.answers import arrays_of, assert_identical, difference
 
 PHRASE = Phrase([1, -2], [[0.0, 0.3], [0.2, 0.5]])
 LATER = Phrase([1, -2], [[0.0, 0.3], [0.2, 0.6]])
@@ -30,15 +30,15 @@ DIFFERENT = [
 @pytest.mark.parametrize(("answer", "other"), DIFFERENT)
 def test_different_answers(answer, other):
     for found, wanted in ((answer, other), (other, answer)):
-        with pytest.raises(AssertionError, match=r"as promised: X\[1\]"):
-            assert_alike([[0, found]], [[0, wanted]], "as promised")
+        told = difference({"transform": [0, found]}, {"transform": [0, wanted]})
+        assert told.startswith("transform of X[1] ")
         with pytest.raises(AssertionError, match="as promised"):
             assert_identical(found, wanted, "as promised")
 
 
 @pytest.mark.parametrize("answer", [pair[0] for pair in DIFFERENT])
 def test_the_same_answer(answer):
-    assert_alike([[answer]], [[answer]], "as promised")
+    assert difference({"predict": [answer]}, {"predict": [answer]}, exactly=True) is None
     assert_identical(answer, answer, "as promised")
 
 
@@ -47,14 +47,37 @@ def test_the_same_answer(answer):
     [([PHRASE], [ROUNDED]), (np.ones(2), np.ones(2) + 1e-7), ([np.ones(2)], [np.ones(2) + 1e-7])],
 )
 def test_rounding_is_alike_but_not_identical(answer, other):
-    assert_alike([[answer]], [[other]], "as promised")
+    assert difference({"predict": [answer]}, {"predict": [other]}) is None
+    assert difference({"predict": [answer]}, {"predict": [other]}, exactly=True) is not None
     with pytest.raises(AssertionError, match="as promised"):
         assert_identical(answer, other, "as promised")
 
 
 def test_another_number_of_recordings():
-    with pytest.raises(AssertionError, match="as promised"):
-        assert_alike([[1, 2]], [[1]], "as promised")
+    told = difference({"predict": [1, 2]}, {"predict": [1]})
+    assert told == "predict gives 2 answers, not 1"
+
+
+@pytest.mark.parametrize(
+    ("answer", "other", "told"),
+    [
+        (
+            np.array([0.25, 0.75]),
+            np.array([0.5, 0.5]),
+            "differs by up to 0.25 (1e-05 is allowed): it is [0.25 0.75], not [0.5 0.5]",
+        ),
+        (3, 5, "differs by up to 2 (0 is allowed): it is 3, not 5"),
+        ("odd", "even", "is odd, not even"),
+        (np.ones(3), np.ones(4), "has the shape (3,), not (4,)"),
+        (np.array([np.nan]), np.ones(1), "differs by up to nan (1e-05 is allowed): it is [nan]"),
+        (np.arange(900.0), np.zeros(900), "it is [ 0. 1. ... 898. 899.], not [0. 0. ... 0. 0.]"),
+    ],
+)
+def test_how_and_by_how_much(answer, other, told):
+    names = ["the first", "the second"]
+    found = difference({"predict": [1, answer]}, {"predict": [1, other]}, names=names)
+    assert found.startswith("predict of the second ")
+    assert told in found
 
 
 def test_arrays_are_views():
