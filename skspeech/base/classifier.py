@@ -12,7 +12,7 @@ from skspeech.base.network import Network
 from skspeech.layers.standardized import Standardized
 from skspeech.recordings import validate_recordings
 from skspeech.tags import SpeechTags
-from skspeech.training.callbacks import MostAccurateEpoch, standard_callbacks
+from skspeech.training.callbacks import MostAccurateEpoch
 from skspeech.training.labels import encode_labels
 from skspeech.training.moments import Moments
 from skspeech.training.net import SpeechNet, WeightedCrossEntropy
@@ -117,13 +117,8 @@ class NetworkClassifier(
         module = Standardized(network, moments.get("mean"), moments.get("scale"))
         return self._new_net(module, WeightedCrossEntropy, device)
 
-    def _judges(self, parts: Parts) -> list[tuple[str, Any]]:
-        judge = None
-        if parts.shares is not None:
-            judge = MostAccurateEpoch(self.patience, parts.shares)
-        return standard_callbacks(
-            judge, lr_patience=self.lr_patience, max_grad_norm=self.max_grad_norm
-        )
+    def _judge(self, parts: Parts) -> MostAccurateEpoch | None:
+        return None if parts.shares is None else MostAccurateEpoch(self.patience, parts.shares)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the posterior of each class for each recording.

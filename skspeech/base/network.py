@@ -12,7 +12,7 @@ from sklearn.utils import Tags
 
 from skspeech.exceptions import ValidationWarning
 from skspeech.recordings import features_kept_on_failure, validate_recordings
-from skspeech.training.callbacks import EpochHooks
+from skspeech.training.callbacks import BestEpoch, EpochHooks, standard_callbacks
 from skspeech.training.labels import check_groups
 from skspeech.training.net import SpeechNet, make_optimizer, resolve_device
 from skspeech.training.parameters import TRAINING_CONSTRAINTS
@@ -26,7 +26,7 @@ class Network(CallbackSupportMixin, BaseEstimator):
     """Base of all networks: the order of things in ``fit``, and what is known after it.
 
     A subclass says what a target is (`_read_targets`), which recordings are held out (`_hold_out`),
-    what is trained on what (`_prepare`), and what judges an epoch (`_judges`). For a file it says
+    what is trained on what (`_prepare`), and what judges an epoch (`_judge`). For a file it says
     what it is made of: the network that the parameters and what was learned describe
     (`_planned_network`), and the net of it (`_net_of`) and of what it standardises by (`_moments`).
     """
@@ -59,9 +59,9 @@ class Network(CallbackSupportMixin, BaseEstimator):
         """
         raise TypeError(f"{type(self).__name__} must define _prepare.")
 
-    def _judges(self, parts: Any) -> list[tuple[str, Any]]:
-        """Return the callbacks that watch the validation part, by name."""
-        raise TypeError(f"{type(self).__name__} must define _judges.")
+    def _judge(self, parts: Any) -> BestEpoch | None:
+        """Return what tells the best epoch; None where nothing is held out."""
+        raise TypeError(f"{type(self).__name__} must define _judge.")
 
     def _planned_network(self) -> Any:
         """Return the network that the parameters and what was learned describe, untrained."""
@@ -144,7 +144,11 @@ class Network(CallbackSupportMixin, BaseEstimator):
                 max_epochs=self.max_epochs,
                 seed=rng.randint(2**31 - 1),
                 callbacks=[
-                    *self._judges(parts),
+                    *standard_callbacks(
+                        self._judge(parts),
+                        lr_patience=self.lr_patience,
+                        max_grad_norm=self.max_grad_norm,
+                    ),
                     *copy.deepcopy(list(self.callbacks or [])),
                     *self._hooks(context, data, fitted),
                 ],

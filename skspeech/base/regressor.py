@@ -15,7 +15,7 @@ from skspeech.metrics import mean_r2
 from skspeech.recordings import object_array, validate_recordings
 from skspeech.tags import SpeechTags
 from skspeech.training.answers import answer_video
-from skspeech.training.callbacks import LowestErrorEpoch, standard_callbacks
+from skspeech.training.callbacks import LowestErrorEpoch
 from skspeech.training.moments import Moments
 from skspeech.training.net import FrameSquaredError, SpeechNet
 from skspeech.training.parameters import TRAINING_CONSTRAINTS
@@ -134,11 +134,8 @@ class NetworkRegressor(RegressorMixin, Network):
         module = self.module_
         return module.target_mean.cpu().numpy(), module.target_scale.cpu().numpy()
 
-    def _judges(self, parts: WindowParts) -> list[tuple[str, Any]]:
-        judge = None if parts.validation is None else LowestErrorEpoch(self.patience)
-        return standard_callbacks(
-            judge, lr_patience=self.lr_patience, max_grad_norm=self.max_grad_norm
-        )
+    def _judge(self, parts: WindowParts) -> LowestErrorEpoch | None:
+        return None if parts.validation is None else LowestErrorEpoch(self.patience)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the answer to each frame of each recording.

@@ -13,8 +13,8 @@ __all__ = ["FRAMES_FIRST", "KINDS", "as_float32", "check_recording", "segments_o
 
 #: The axes that one recording of each kind of array may have; time is last for sound, first for
 #: video (whose frames may come with their context, UltrasoundFramer's) and for what a regressor
-#: answers frame by frame. The other kinds of :data:`skspeech.tags.KINDS` are no arrays: a contour is a list of
-#: phrases (:mod:`skspeech.recordings.contour`), a path is for its reader to check.
+#: answers frame by frame. The other kinds of :data:`skspeech.tags.KINDS` are no arrays: a contour
+#: is a list of phrases (:mod:`skspeech.recordings.contour`), a path is for its reader to check.
 KINDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "waveform": (("sample",),),
     "spectrogram": (("bin", "frame"), ("channel", "bin", "frame")),
@@ -74,9 +74,9 @@ def check_recording(
     Returns
     -------
     ndarray of float32, or list of them for a bag
-        Not a copy where the recording is float32 already; video of 8 bits or half precision stays so.
-        Of a contour
-        the list of its phrases: each a Phrase as it is, or the tuple of its symbols.
+        Not a copy where the recording is float32 already; video of 8 bits or half precision stays
+        so. Of a contour the list of its phrases: each a Phrase as it is, or the tuple of its
+        symbols.
 
     Raises
     ------
