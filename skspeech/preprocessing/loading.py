@@ -132,7 +132,8 @@ class AudioLoader(RecordingTransformer):
             return read_waveform(name, self.sample_rate)
         except RecordingError as error:
             if self.on_error == "raise":
-                mend = f"{error.mend} With on_error='warn' silence stands for it."
+                # a corpus is read by it, too, and has no such parameter
+                mend = f"{error.mend} AudioLoader(on_error='warn') puts silence in its place."
                 raise RecordingError(f"({name!r}) {error.problem}", mend) from error
             warnings.warn(
                 f"{name!r} {error.problem}; {SILENCE} s of silence stand for it. {error.mend}",
