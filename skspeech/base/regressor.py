@@ -27,6 +27,11 @@ from skspeech.training.windows import WindowParts, check_video, make_window_part
 __all__ = ["NetworkRegressor"]
 
 
+# Shared parameters that mean nothing where frames are answered: there are no classes, and windows
+# are all of one size.
+_OF_LABELS = ("class_weight", "batch_frames")
+
+
 class NetworkRegressor(RegressorMixin, Network):
     """Base of the networks that answer every frame of a video by numbers.
 
@@ -44,7 +49,7 @@ class NetworkRegressor(RegressorMixin, Network):
     _input_kind = "video"
     _moments = ("mean", "scale", "target_mean", "target_scale")
     _parameter_constraints: dict = {
-        **TRAINING_CONSTRAINTS,
+        **{name: of for name, of in TRAINING_CONSTRAINTS.items() if name not in _OF_LABELS},
         "validation": [StrOptions({"auto", "speaker", "random"}), HasMethods("get_n_splits"), None],
     }
 
