@@ -297,7 +297,8 @@ def test_the_honest_pass_every_check(estimator):
 @pytest.mark.parametrize(
     ("sinner", "name", "found"), SINS, ids=[type(sinner).__name__ for sinner, _, _ in SINS]
 )
-def test_a_sin_is_seen(sinner, name, found):
+def test_a_sin_is_seen(sinner, name, found, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where a file may be written
     broken = {}
     for check in speech_checks(sinner):
         try:
