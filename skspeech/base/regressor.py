@@ -189,7 +189,7 @@ class NetworkRegressor(RegressorMixin, Network):
                 f"{type(self).__name__} was fitted on frames that bring their context: those of a "
                 "stream are only coming. Fit it on (n_frames, n_rows, n_columns)."
             )
-        return AnswerStream(self.net_, self.layout_, self.context_frames)
+        return AnswerStream(self.net_, self.layout_, self.context_frames_)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the mean over the outputs of R2 over all frames (1 is best).

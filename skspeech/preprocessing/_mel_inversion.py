@@ -8,7 +8,7 @@ import numpy as np
 from skspeech.exceptions import RecordingError
 from skspeech.preprocessing._mel import mel_filters
 
-__all__ = ["LOUDEST", "exact_hop", "frame_centres", "interpolated", "invert_mel"]
+__all__ = ["LOUDEST", "check_rates", "exact_hop", "frame_centres", "interpolated", "invert_mel"]
 
 # Logarithms above are of no sound in [-1, 1], whose magnitudes sum to less than the window
 # does; e to such a power would soon be infinite (our choice).
@@ -23,6 +23,15 @@ def exact_hop(sample_rate: float, frame_rate: float) -> Fraction:
     hour.
     """
     return Fraction(sample_rate / frame_rate).limit_denominator(10**6)
+
+
+def check_rates(sample_rate: float, frame_rate: float) -> None:
+    """Refuse frames that would be closer than samples."""
+    if frame_rate > sample_rate:
+        raise ValueError(
+            f"frame_rate is {frame_rate}, above the sample rate, {sample_rate} Hz: frames would be "
+            "closer than samples. Check both."
+        )
 
 
 def frame_centres(n_samples: int, hop: Fraction) -> np.ndarray:

@@ -12,7 +12,12 @@ from sklearn.utils._param_validation import Interval
 
 from skspeech.exceptions import RecordingError
 from skspeech.preprocessing._mel import MelTransformer
-from skspeech.preprocessing._mel_inversion import exact_hop, frame_centres, invert_mel
+from skspeech.preprocessing._mel_inversion import (
+    check_rates,
+    exact_hop,
+    frame_centres,
+    invert_mel,
+)
 from skspeech.preprocessing._power import rescale
 from skspeech.preprocessing._segments import on_segments
 from skspeech.recordings import RecordingSequence, check_recording, object_array
@@ -142,11 +147,7 @@ class MelTargets(MelTransformer):
 
     def _validate_params(self) -> None:
         super()._validate_params()
-        if self.frame_rate > self.sample_rate:
-            raise ValueError(
-                f"frame_rate is {self.frame_rate}, above the sample rate, {self.sample_rate} Hz: "
-                "frames would be closer than samples. Check both."
-            )
+        check_rates(self.sample_rate, self.frame_rate)
 
     def _make_power(self) -> Callable[[np.ndarray], np.ndarray]:
         return MelMagnitude(

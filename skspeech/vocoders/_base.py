@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skspeech.preprocessing._base import RecordingTransformer
-from skspeech.preprocessing._mel_inversion import exact_hop
+from skspeech.preprocessing._mel_inversion import check_rates, exact_hop
 from skspeech.recordings import RecordingSequence, check_recording
 from skspeech.tags import SpeechTags
 
@@ -108,11 +108,7 @@ class Vocoder(RecordingTransformer):
 
     def _validate_params(self) -> None:
         super()._validate_params()
-        if self.frame_rate > self.sample_rate:
-            raise ValueError(
-                f"frame_rate is {self.frame_rate}, above the sample rate, {self.sample_rate} Hz: "
-                "frames would be closer than samples. Check both."
-            )
+        check_rates(self.sample_rate, self.frame_rate)
 
     @property
     def _hop(self) -> Fraction:

@@ -164,7 +164,7 @@ class UltrasoundToSpeech(RegressorMixin, BaseEstimator):
         with features_kept_on_failure(self):
             recordings = validate_recordings(self, X, reset=True)
             parts = build_parts(self)
-            wanted = _wanted(parts.targets, recordings, y)
+            wanted = _wanted(parts.targets.fit_transform, recordings, y)
             scaler = parts.scaler.fit(recordings)
             videos, frames = align_frames(scaler.transform(recordings), wanted)
             # not every regressor takes groups
@@ -240,7 +240,7 @@ class UltrasoundToSpeech(RegressorMixin, BaseEstimator):
             makes up, do not count.
         """
         answers = self.spectra(X)
-        answers, wanted = align_frames(answers, _wanted(self.targets_, answers, y))
+        answers, wanted = align_frames(answers, _wanted(self.targets_.transform, answers, y))
         return mean_r2(wanted, answers)
 
     def synthesize(self, recording: Any) -> np.ndarray:
@@ -354,7 +354,7 @@ class UltrasoundToSpeech(RegressorMixin, BaseEstimator):
         )
 
 
-def _wanted(targets: Any, recordings: Any, y: Any) -> Any:
+def _wanted(to_spectra: Any, recordings: Any, y: Any) -> Any:
     """Return the spectra of the waveforms; an error in one names it as what it is."""
     if y is None:
         raise ValueError(
@@ -363,6 +363,6 @@ def _wanted(targets: Any, recordings: Any, y: Any) -> Any:
         )
     check_consistent_length(recordings, y)
     try:
-        return targets.fit_transform(y)
+        return to_spectra(y)
     except RecordingError as error:
         raise ValueError(f"y[{error.index}] {error.problem}. {error.mend}") from error

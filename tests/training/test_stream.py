@@ -1,5 +1,6 @@
 """Frames that come a few at a time are answered as the whole video is."""
 
+import copy
 from functools import cache
 from itertools import pairwise
 
@@ -184,3 +185,12 @@ def test_only_what_is_fitted_on_plain_frames_streams():
     estimator = network(**sizes, **SMALL).fit(framed, [np.ones((9, 2))])
     with pytest.raises(ValueError, match="fitted on frames that bring their context"):
         estimator.stream()
+
+
+def test_a_stream_has_the_context_that_was_fitted():
+    network = copy.deepcopy(fitted(context_frames=5))
+    wanted = network.predict([video(9)])[0]
+    stream = network.set_params(context_frames=25).stream()
+    found = np.concatenate([stream.push(video(9)), stream.finish()])
+    assert stream.lookahead == 2
+    np.testing.assert_allclose(found, wanted, atol=1e-5)

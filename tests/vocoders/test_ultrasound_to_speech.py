@@ -382,3 +382,12 @@ def test_saved_and_loaded_it_streams_alike(fitted, tmp_path):
 def test_tags(fitted):
     tags = get_speech_tags(fitted)
     assert (tags.input_kind, tags.output_kind) == ("video", "waveform")
+
+
+def test_scoring_learns_nothing_from_the_speech_that_it_judges_by(fitted, monkeypatch):
+    def refuse(self, X, y=None):
+        raise AssertionError("the targets would be fitted again")
+
+    wanted = fitted.score(VIDEOS, SOUND)
+    monkeypatch.setattr(MelTargets, "fit", refuse)
+    assert fitted.score(VIDEOS, SOUND) == wanted
