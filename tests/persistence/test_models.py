@@ -19,9 +19,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import LRScheduler
 
-from skspeech import persistence
 from skspeech.models import CNNLSTM1DClassifier, CNNLSTM2DClassifier
 from skspeech.persistence import load_model, save_model
+from skspeech.persistence import models as persistence
 from skspeech.plugins import list_estimators
 from skspeech.preprocessing import FixedDuration, LogMelSpectrogram
 from skspeech.testing import make_labels, make_recordings, small_instance

@@ -1,0 +1,5 @@
+"""Models on disk without pickle, and in other programs."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
