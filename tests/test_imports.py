@@ -15,6 +15,7 @@ ROOMS = (
     "exceptions",
     "tags",
     "recordings",
+    "archive",
     "compiled",
     "mining",
     "metrics",

@@ -1,5 +1,6 @@
 """Models on disk: what comes back is what was saved, or an error that says why not."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -67,13 +68,19 @@ def there_and_back(estimator, path):
     return load_model(path)
 
 
-def rewrite(path, *, manifest=None, tensors=None, members=None):
-    """Change a file as somebody might who knows the format: checksums and all."""
+def rewrite(path, *, manifest=None, tree=None, tensors=None, members=None):
+    """Change a file; the tree as somebody might who knows the format: checksums and all."""
     with zipfile.ZipFile(path) as archive:
         found = {name: archive.read(name) for name in archive.namelist()}
     said = json.loads(found["manifest.json"])
     if tensors is not None:
         found["tensors.safetensors"] = tensors(found["tensors.safetensors"])
+    if tree is not None:
+        model = json.loads(found["tree.json"])
+        tree(model)
+        data = found["tree.json"] = json.dumps(model).encode()
+        digest = hashlib.sha256(data).hexdigest()
+        said["members"]["tree.json"] = {"size": len(data), "sha256": digest}
     if manifest is not None:
         manifest(said)
     found["manifest.json"] = json.dumps(said).encode()
@@ -340,13 +347,14 @@ class TestWriting:
         from safetensors.numpy import load
 
         with zipfile.ZipFile(saved) as archive:
-            assert archive.namelist() == ["manifest.json", "tensors.safetensors"]
+            assert archive.namelist() == ["manifest.json", "tree.json", "tensors.safetensors"]
             assert all(info.compress_type == 0 for info in archive.infolist())
             manifest = json.loads(archive.read("manifest.json"))
+            tree = json.loads(archive.read("tree.json"))
             load(archive.read("tensors.safetensors"))
         assert manifest["format_version"] == persistence.FORMAT_VERSION
         assert set(manifest["versions"]) == {"skspeech", "scikit-learn", "numpy", "torch"}
-        assert [name for name, _ in manifest["model"]["steps"]] == [
+        assert [name for name, _ in tree["steps"]] == [
             "fixedduration",
             "logmelspectrogram",
             "cnnlstm2dclassifier",
@@ -410,16 +418,16 @@ class TestRefusedToLoad:
         [("Sieve", "sieve"), ("FixedDuration", "sieve"), ("Sieve", "skspeech")],
     )
     def test_unknown_class(self, saved, name, distribution):
-        def change(said):
-            said["model"]["steps"][0][1].update({"class": name, "distribution": distribution})
+        def change(model):
+            model["steps"][0][1].update({"class": name, "distribution": distribution})
 
-        rewrite(saved, manifest=change)
+        rewrite(saved, tree=change)
         with pytest.raises(ValueError, match=rf"holds a '{name}' of '{distribution}'"):
             load_model(saved)
 
     def test_tampered_tensors(self, saved):
         rewrite(saved, tensors=lambda data: data[:-1] + bytes([data[-1] ^ 1]))
-        with pytest.raises(ValueError, match=r"tensors\.safetensors is not what was saved"):
+        with pytest.raises(ValueError, match=r"tensors\.safetensors is not what was written"):
             load_model(saved)
 
     @pytest.mark.parametrize(
@@ -440,31 +448,39 @@ class TestRefusedToLoad:
             lambda node: node.pop("class"),
         ],
     )
-    def test_tampered_manifest(self, saved, change):
-        rewrite(saved, manifest=lambda said: change(said["model"]["steps"][-1][1]))
+    def test_tampered_tree(self, saved, change):
+        rewrite(saved, tree=lambda model: change(model["steps"][-1][1]))
         with pytest.raises(ValueError, match=r"model\.skspeech cannot be loaded"):
             load_model(saved)
 
     def test_unknown_parameter_of_another_version(self, saved):
-        def change(said):
-            said["versions"]["skspeech"] = "7.0"
-            said["model"]["steps"][0][1]["parameters"]["pace"] = 1
-
-        rewrite(saved, manifest=change)
+        rewrite(
+            saved,
+            manifest=lambda said: said["versions"].update(skspeech="7.0"),
+            tree=lambda model: model["steps"][0][1]["parameters"].update(pace=1),
+        )
         with pytest.raises(ValueError, match=r"'pace' It was written by skspeech 7\.0; this is"):
             load_model(saved)
 
     def test_text_that_would_fill_the_memory(self, saved):
-        def change(said):
-            said["model"]["steps"][-1][1]["state"]["classes_"]["array"][0] = "<U100000000"
+        def change(model):
+            model["steps"][-1][1]["state"]["classes_"]["array"][0] = "<U100000000"
 
-        rewrite(saved, manifest=change)
+        rewrite(saved, tree=change)
         with pytest.raises(ValueError, match="2 texts of type"):
             load_model(saved)
 
     def test_cache(self, saved):
-        rewrite(saved, manifest=lambda said: said["model"]["parameters"].update(memory="/tmp"))
+        rewrite(saved, tree=lambda model: model["parameters"].update(memory="/tmp"))
         with pytest.raises(ValueError, match="cache"):
+            load_model(saved)
+
+    def test_a_tree_changed_by_hand(self, saved):
+        with zipfile.ZipFile(saved) as archive:
+            changed = archive.read("tree.json").replace(b'"lr"', b'"lR"')
+        members = {"tree.json": changed}
+        rewrite(saved, members=members)
+        with pytest.raises(ValueError, match=r"tree\.json is not what was written"):
             load_model(saved)
 
     def test_deeply_nested(self, saved):
