@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from sklearn.utils import Tags
 from skspeech.exceptions import ValidationWarning
 from skspeech.recordings import features_kept_on_failure, validate_recordings
 from skspeech.training.callbacks import BestEpoch, EpochHooks, standard_callbacks
+from skspeech.training.checkpoint import Checkpoint, open_checkpoint, training_key
 from skspeech.training.labels import check_groups
 from skspeech.training.net import SpeechNet, make_optimizer, resolve_device
 from skspeech.training.parameters import TRAINING_CONSTRAINTS
@@ -36,8 +38,10 @@ class Network(CallbackSupportMixin, BaseEstimator):
     _input_kind: str
     layout_: tuple[int, ...]
     _moments: tuple[str, ...] = ("mean", "scale")
+    _net_class: type[SpeechNet] = SpeechNet  # another trains another way (docs/scale.md)
     # shared parameters that a subclass may leave out of its constructor
     batch_frames: int | None = None
+    checkpoint_dir: Any = None
     lr_patience: int | None = None
     max_grad_norm: float | None = None
 
@@ -126,13 +130,35 @@ class Network(CallbackSupportMixin, BaseEstimator):
         data = {"X": X, "y": y, "metadata": None}
         context = self._init_callback_context(max_subtasks=self.max_epochs)
         context.call_on_fit_task_begin(estimator=self, **data)
+        with self._checkpoint(X, y, groups) as checkpoint:
+            net, fitted = self._train(recordings, targets, groups, data, context, checkpoint)
+        # only now, so that a training that fails leaves an estimator that agrees with itself
+        self.__dict__.update(net_=net, **fitted)
+        context.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **data)
+        return self
+
+    def _checkpoint(self, X: Any, y: Any, groups: Any) -> AbstractContextManager:
+        if self.checkpoint_dir is None:
+            return nullcontext()
+        return open_checkpoint(self.checkpoint_dir, training_key(self, X, y, groups))
+
+    def _train(
+        self,
+        recordings: Any,
+        targets: Any,
+        groups: Any,
+        data: dict[str, Any],
+        context: Any,
+        checkpoint: Checkpoint | None,
+    ) -> tuple[SpeechNet, dict[str, Any]]:
+        """Return the trained net, and what else is known after ``fit``."""
         rng = own_random_state(self.random_state)
         held = self._hold_out(targets, groups, rng)
         if groups is not None and self.validation == "auto" and held.method is None:
             warnings.warn(
                 f"{held.reason} All {self.max_epochs} epochs are trained; validation=None says so.",
                 ValidationWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
         device = resolve_device(self.device)
         with seeded(rng.randint(2**31 - 1), device):
@@ -152,11 +178,9 @@ class Network(CallbackSupportMixin, BaseEstimator):
                     *copy.deepcopy(list(self.callbacks or [])),
                     *self._hooks(context, data, fitted),
                 ],
+                checkpoint=checkpoint,
             )
-        # only now, so that a training that fails leaves an estimator that agrees with itself
-        self.__dict__.update(net_=net, **fitted)
-        context.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **data)
-        return self
+        return net, fitted
 
     def _hooks(self, context: Any, data: dict[str, Any], fitted: dict[str, Any]) -> list:
         if not hasattr(self, "_skl_callbacks"):
@@ -179,7 +203,7 @@ class Network(CallbackSupportMixin, BaseEstimator):
         return net
 
     def _new_net(self, module: Any, criterion: Any, device: str) -> SpeechNet:
-        net = SpeechNet(
+        net = self._net_class(
             module.float(),  # whatever torch's default is set to
             criterion=criterion,
             optimizer=partial(

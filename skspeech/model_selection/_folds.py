@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import clone
 
+from skspeech.base.network import Network
 from skspeech.exceptions import LeakageWarning, SpeakerWarning
 from skspeech.model_selection._copies import copied
 from skspeech.model_selection.results import ResultFile
@@ -114,14 +115,26 @@ def run_folds(
     rows = {i: {**found[key], "fold": i} for i, key in enumerate(keys) if key in found}
     if len(rows) < len(jobs):
         before()
-    finished = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-        delayed(job)() for i, job in enumerate(jobs) if i not in rows
-    )
+    finished = _run([job for i, job in enumerate(jobs) if i not in rows], n_jobs)
     for row in _with_progress(finished, len(jobs), len(rows), verbose, said):
         if file is not None:
             file.append(row)
         rows[row["fold"]] = row
     return [rows[i] for i in range(len(jobs))]
+
+
+def _run(jobs: list[Callable[[], dict]], n_jobs: int | None) -> Iterator[dict]:
+    """Yield the answer of each job as soon as the backend hands it over."""
+    calls = [delayed(job)() for job in jobs]
+    try:
+        at_once = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    except ValueError:  # joblib's multiprocessing cannot, nor can ray, which is built on it
+        with Parallel(n_jobs=n_jobs) as parallel:
+            size = effective_n_jobs(n_jobs)
+            for start in range(0, len(calls), size):
+                yield from parallel(calls[start : start + size])
+    else:
+        yield from at_once(calls)
 
 
 def _identity(X: Any) -> str:
@@ -151,6 +164,9 @@ def fold_keys(
     for name in model.get_params():  # which change nothing but the time it takes
         if name.split("__")[-1] in ("n_jobs", "verbose"):
             model.set_params(**{name: None if name.endswith("n_jobs") else 0})
+    for part in (model, *model.get_params().values()):
+        if isinstance(part, Network):  # and where it writes as it goes
+            part.__dict__.pop("checkpoint_dir", None)
     try:
         shared = content_hash((model, __version__, data, *more))
     except Exception as error:  # what pickle raises depends on what it meets

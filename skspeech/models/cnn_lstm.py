@@ -227,6 +227,7 @@ class CNNLSTM1DClassifier(_CNNLSTMClassifier):
         precision: str = "float32",
         callbacks: Any = None,
         warm_start: bool = False,
+        checkpoint_dir: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ):
@@ -251,6 +252,7 @@ class CNNLSTM1DClassifier(_CNNLSTMClassifier):
         self.precision = precision
         self.callbacks = callbacks
         self.warm_start = warm_start
+        self.checkpoint_dir = checkpoint_dir
         self.verbose = verbose
         self.random_state = random_state
 
@@ -339,6 +341,7 @@ class CNNLSTM2DClassifier(_CNNLSTMClassifier):
         precision: str = "float32",
         callbacks: Any = None,
         warm_start: bool = False,
+        checkpoint_dir: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ):
@@ -363,6 +366,7 @@ class CNNLSTM2DClassifier(_CNNLSTMClassifier):
         self.precision = precision
         self.callbacks = callbacks
         self.warm_start = warm_start
+        self.checkpoint_dir = checkpoint_dir
         self.verbose = verbose
         self.random_state = random_state
 

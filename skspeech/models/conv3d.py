@@ -145,6 +145,7 @@ class Conv3DRegressor(_ConvolutionsOnly):
         precision: str = "float32",
         callbacks: Any = None,
         warm_start: bool = False,
+        checkpoint_dir: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ):
@@ -169,6 +170,7 @@ class Conv3DRegressor(_ConvolutionsOnly):
         self.precision = precision
         self.callbacks = callbacks
         self.warm_start = warm_start
+        self.checkpoint_dir = checkpoint_dir
         self.verbose = verbose
         self.random_state = random_state
 
@@ -264,6 +266,7 @@ class Conv3DBiLSTMRegressor(_ConvolutionsOnly):
         precision: str = "float32",
         callbacks: Any = None,
         warm_start: bool = False,
+        checkpoint_dir: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ):
@@ -288,6 +291,7 @@ class Conv3DBiLSTMRegressor(_ConvolutionsOnly):
         self.precision = precision
         self.callbacks = callbacks
         self.warm_start = warm_start
+        self.checkpoint_dir = checkpoint_dir
         self.verbose = verbose
         self.random_state = random_state
 
@@ -386,6 +390,7 @@ class Conv3DConvLSTMRegressor(NetworkRegressor):
         precision: str = "float32",
         callbacks: Any = None,
         warm_start: bool = False,
+        checkpoint_dir: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ):
@@ -411,6 +416,7 @@ class Conv3DConvLSTMRegressor(NetworkRegressor):
         self.precision = precision
         self.callbacks = callbacks
         self.warm_start = warm_start
+        self.checkpoint_dir = checkpoint_dir
         self.verbose = verbose
         self.random_state = random_state
 

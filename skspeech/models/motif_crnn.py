@@ -204,6 +204,7 @@ class CRNNClassifier(MotifClassifier):
         precision: str = "float32",
         callbacks: Any = None,
         warm_start: bool = False,
+        checkpoint_dir: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ):
@@ -231,6 +232,7 @@ class CRNNClassifier(MotifClassifier):
         self.precision = precision
         self.callbacks = callbacks
         self.warm_start = warm_start
+        self.checkpoint_dir = checkpoint_dir
         self.verbose = verbose
         self.random_state = random_state
 

@@ -271,6 +271,7 @@ class MultiKernelBLSTMClassifier(NetworkClassifier):
         precision: str = "float32",
         callbacks: Any = None,
         warm_start: bool = False,
+        checkpoint_dir: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ):
@@ -299,6 +300,7 @@ class MultiKernelBLSTMClassifier(NetworkClassifier):
         self.precision = precision
         self.callbacks = callbacks
         self.warm_start = warm_start
+        self.checkpoint_dir = checkpoint_dir
         self.verbose = verbose
         self.random_state = random_state
 

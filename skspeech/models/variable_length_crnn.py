@@ -254,6 +254,7 @@ class VariableLengthCRNNClassifier(_CRNNClassifier):
         precision: str = "float32",
         callbacks: Any = None,
         warm_start: bool = False,
+        checkpoint_dir: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ):
@@ -281,6 +282,7 @@ class VariableLengthCRNNClassifier(_CRNNClassifier):
         self.precision = precision
         self.callbacks = callbacks
         self.warm_start = warm_start
+        self.checkpoint_dir = checkpoint_dir
         self.verbose = verbose
         self.random_state = random_state
 
@@ -388,6 +390,7 @@ class FixedLengthCRNNClassifier(_CRNNClassifier):
         precision: str = "float32",
         callbacks: Any = None,
         warm_start: bool = False,
+        checkpoint_dir: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ):
@@ -414,6 +417,7 @@ class FixedLengthCRNNClassifier(_CRNNClassifier):
         self.precision = precision
         self.callbacks = callbacks
         self.warm_start = warm_start
+        self.checkpoint_dir = checkpoint_dir
         self.verbose = verbose
         self.random_state = random_state
 

@@ -152,7 +152,7 @@ class Segments(Dataset):
         self._reads_bags = bool(self.member.any())
         self._read: OrderedDict[int, Any] = OrderedDict()
         self._n_kept = 0
-        self._rng = np.random.default_rng(0)  # each training has its own
+        self.rng = np.random.default_rng(0)  # of the excerpts; each training has its own
 
     def __len__(self) -> int:
         return len(self.recording)
@@ -168,7 +168,7 @@ class Segments(Dataset):
                 "Its source must give the same recording each time.",
                 int(self.recording[i]),
             )
-        start = self._rng.integers(n_found - n_frames + 1)
+        start = self.rng.integers(n_found - n_frames + 1)
         return segment[..., start : start + n_frames], i
 
     def sampler(
@@ -189,7 +189,7 @@ class Segments(Dataset):
             draw=self._draw_balanced if self.oversample else None,
         )
         if seed is not None:
-            self._rng = np.random.default_rng(seed)
+            self.rng = np.random.default_rng(seed)
         if self._reads_bags:
             largest = int(np.bincount(self.recording).max())
             self._n_kept = max(self._n_kept, 2 * max(sampler.pool, largest))

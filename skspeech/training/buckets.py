@@ -90,6 +90,11 @@ class LengthBucketSampler(Sampler):
             self._next = self._plan()
         yield from batches
 
+    def skip(self, n_epochs: int) -> None:
+        """Draw the batches of some epochs and pass over them."""
+        for _ in range(n_epochs):
+            self._next = self._plan()
+
     def _plan(self) -> list[np.ndarray]:
         """Return the batches of one epoch."""
         order = self._order()

@@ -66,6 +66,15 @@ class BestEpoch(Callback):
         """Put the best epoch's weights back."""
         net.module_.load_state_dict(self.weights_)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a training that goes on must know of the epochs before."""
+        return {"best": self.best_, "waited": self.waited_, "weights": self.weights_}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Know the epochs before."""
+        self.best_, self.waited_ = state["best"], state["waited"]
+        self.weights_ = state["weights"]
+
 
 class MostAccurateEpoch(BestEpoch):
     """The best epoch is the one that tells most of the validation recordings.
@@ -226,3 +235,10 @@ class EpochHooks(Callback):
             **self.data,
         )
         net.stop_requested |= bool(stop)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing: what others are told of is how a run goes, and not its result."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Know nothing of the epochs before."""

@@ -17,6 +17,7 @@ from skspeech.recordings import segments_of
 from skspeech.training.batches import Segments, channels_first, check_layout, collate
 from skspeech.training.buckets import LengthBucketSampler
 from skspeech.training.callbacks import StopTraining
+from skspeech.training.checkpoint import Checkpoint, Progress
 from skspeech.training.population import EpochSample, has_population, measure_population
 
 __all__ = [
@@ -148,6 +149,7 @@ class SpeechNet(NeuralNet):
         self.shuffle_seed = 0  # each training has its own
         self.stop_requested = False
         self.sample: EpochSample | None = None
+        self.progress: Any = None  # of a training, while it lasts
 
     def train(
         self,
@@ -157,6 +159,7 @@ class SpeechNet(NeuralNet):
         max_epochs: int,
         seed: int,
         callbacks: list,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         """Train for up to `max_epochs` more epochs; a callback may stop earlier.
 
@@ -172,15 +175,17 @@ class SpeechNet(NeuralNet):
             Of the order of the batches.
         callbacks : list
             skorch callbacks of this training alone; none stays behind.
+        checkpoint : Checkpoint or None, default=None
+            Where each epoch is written, and what is there is gone on with.
         """
         self.shuffle_seed, self.stop_requested, self.callbacks = seed, False, callbacks
+        self.progress = progress = Progress(max_epochs, segments, checkpoint)
         try:
             self._initialize_callbacks()
             self.notify("on_train_begin", X=segments, y=None)
+            progress.resume(self)
             with suppress(StopTraining):
-                self.fit_loop((segments, validation), epochs=max_epochs)
-            if validation is None:
-                self._settle()
+                self.fit_loop((segments, validation), epochs=progress.n_left)
             self.notify("on_train_end", X=segments, y=None)
         finally:
             self._set_training(False)
@@ -230,11 +235,15 @@ class SpeechNet(NeuralNet):
                 callback.on_epoch_end(self, **options)
             except KeyboardInterrupt:  # how skorch's own callbacks ask; the others go on
                 self.stop_requested = True
-        self._close_epoch()
+        self._check_epoch()
+        self.progress.count(stop=self.stop_requested)
+        if self.progress.finished and options["dataset_valid"] is None:
+            self._settle()
+        self.progress.write(self)
         if self.stop_requested:
             raise StopTraining
 
-    def _close_epoch(self) -> None:
+    def _check_epoch(self) -> None:
         """Refuse a loss that is no number, and forget the batches: only they grow with X."""
         row = self.history[-1]
         row["batches"] = []
@@ -269,7 +278,7 @@ class SpeechNet(NeuralNet):
         self.precision, self.verbose = precision, verbose
 
     def _forget_training(self) -> None:
-        self.sample = None  # the recordings are not to travel with the net
+        self.sample = self.progress = None  # the recordings are not to travel with the net
         self.callbacks = []
         self.callbacks_: list = []
 
@@ -294,6 +303,8 @@ class SpeechNet(NeuralNet):
             batch_frames=self.batch_frames,
             seed=self.shuffle_seed if training else None,
         )
+        if training and self.progress is not None:
+            self.progress.take_up(sampler)
         return DataLoader(
             dataset,
             batch_sampler=sampler,

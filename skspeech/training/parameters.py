@@ -1,6 +1,7 @@
 """The training parameters that all networks share: their constraints and their words."""
 
 import inspect
+import os
 import re
 from numbers import Integral, Real
 from textwrap import indent
@@ -30,6 +31,7 @@ TRAINING_CONSTRAINTS: dict[str, list] = {
     "precision": [StrOptions({"float32", "bfloat16"})],
     "callbacks": [list, tuple, None],
     "warm_start": ["boolean"],
+    "checkpoint_dir": [str, os.PathLike, None],
     "verbose": ["verbose"],
     "random_state": ["random_state"],
 }
@@ -90,6 +92,13 @@ warm_start : bool, default={warm_start}
     the `lr`, `weight_decay`, `batch_size`, `batch_frames` and `precision` now set; the network, its
     standardisation, `optimizer` and `device` stay. An int as `random_state` holds the same
     part of the same recordings out again.
+checkpoint_dir : path or None, default={checkpoint_dir}
+    A folder in which each epoch is written. A ``fit`` that was stopped, even killed, then goes on
+    from its last epoch when it is called again with the same recordings, parameters and seed (None
+    is refused), to the result that it would have had; one that was finished is taken from there.
+    Each training has a file of its own, named by a hash of all that its result depends on, in
+    this version; nobody removes them but you. Callbacks of your own that remember something other
+    than numbers, texts, arrays and tensors need ``state_dict`` and ``load_state_dict``.
 verbose : int, default={verbose}
     1 prints a row an epoch.
 random_state : int, RandomState instance or None, default={random_state}

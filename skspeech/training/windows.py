@@ -64,9 +64,17 @@ class _PooledSampler(Sampler):
         return -(-int(self.ends[-1]) // self.batch_size)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        order = np.arange(self.ends[-1]) if self._rng is None else self._shuffled(self._rng)
+        order = self._order()
         for start in range(0, len(order), self.batch_size):
             yield order[start : start + self.batch_size]
+
+    def skip(self, n_epochs: int) -> None:
+        """Draw the orders of some epochs and pass over them."""
+        for _ in range(n_epochs):
+            self._order()
+
+    def _order(self) -> np.ndarray:
+        return np.arange(self.ends[-1]) if self._rng is None else self._shuffled(self._rng)
 
     def _shuffled(self, rng: np.random.Generator) -> np.ndarray:
         order = rng.permutation(len(self.n_frames))
@@ -98,6 +106,8 @@ class FrameWindows(Dataset):
         As the network is to answer them: standardised.
     context_frames : int
     """
+
+    rng = None  # it reads no random excerpts
 
     def __init__(
         self,
