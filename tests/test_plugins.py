@@ -9,7 +9,7 @@ import pytest
 
 from skspeech import plugins
 from skspeech.exceptions import PluginWarning
-from skspeech.plugins import registry
+from skspeech.plugins import health, registry
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "skspeech-plugin-example"
 
@@ -360,17 +360,16 @@ class TestCheckPlugins:
             ("n o n s e n s e", r"has a requirement that cannot be read: "),
         ],
     )
-    def test_requirements(self, add_plugin, sieve, requirement, problem):
+    def test_requirements(self, add_plugin, requirement, problem):
         add_plugin(
             "fake-needs",
             [("transformer", "Needs = fake_needs:Sieve")],
             requires=["skspeech>=0.1", requirement],
             fake_needs=SIEVE,
         )
-        found = problems()
-        assert found["Sieve"] is None
-        assert found["Needs"] is None if problem is None else re.match(problem, found["Needs"])
-        assert ("fake_needs" in sys.modules) == (problem is None)
+        found = problems()["Needs"]
+        assert found is None if problem is None else re.match(problem, found)
+        assert "fake_needs" not in sys.modules
 
     @pytest.mark.parametrize(
         ("source", "problem"),
@@ -400,14 +399,43 @@ class TestCheckPlugins:
             ("fake-sieve", "shares its name with fake-b 1.0 (fake_b:Sieve)"),
         ]
 
-    def test_what_a_plugin_prints_is_not_in_the_table(self, add_plugin, capsys):
+    @pytest.mark.parametrize(
+        ("source", "problem"),
+        [
+            (
+                "import os; os._exit(7)",
+                "ends the program when it is imported (exit status 7)",
+            ),
+            (
+                "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+                "ends the program when it is imported (exit status -9)",
+            ),
+        ],
+    )
+    def test_what_ends_the_program(self, add_plugin, sieve, source, problem):
+        entries = [("transformer", f"{name} = fake_{name.lower()}:Sieve") for name in "ABC"]
+        add_plugin("fake-ends", entries, fake_a=SIEVE, fake_b=source, fake_c=SIEVE)
+        assert problems() == {"A": None, "B": problem, "C": None, "Sieve": None}
+
+    def test_what_comes_to_no_end(self, add_plugin, monkeypatch):
+        source = "import time; time.sleep(1000)"
+        add_plugin("fake-waits", [("transformer", "A = fake_waits:A")], fake_waits=source)
+        monkeypatch.setattr(health, "_PATIENCE", 1)
+        assert problems() == {"A": "has not been imported after 1 s"}
+
+    def test_threads_that_go_on(self, add_plugin):
+        source = "import threading, time; threading.Thread(target=time.sleep, args=(999,)).start()"
+        add_plugin("fake-goes-on", [("transformer", "A = fake_on:Sieve")], fake_on=source + SIEVE)
+        assert problems() == {"A": None}
+
+    def test_what_a_plugin_prints_is_not_in_the_table(self, add_plugin, capfd):
         add_plugin(
             "fake-loud",
             [("transformer", "Sieve = fake_loud:Sieve")],
             fake_loud=f"print('hello'){SIEVE}",
         )
         assert problems() == {"Sieve": None}
-        output = capsys.readouterr()
+        output = capfd.readouterr()
         assert (output.out, output.err) == ("", "hello\n")
 
     def test_a_distribution_without_metadata_is_checked(self, sieve, monkeypatch):
