@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -130,36 +131,37 @@ class Network(CallbackSupportMixin, BaseEstimator):
         data = {"X": X, "y": y, "metadata": None}
         context = self._init_callback_context(max_subtasks=self.max_epochs)
         context.call_on_fit_task_begin(estimator=self, **data)
-        with self._checkpoint(X, y, groups) as checkpoint:
-            net, fitted = self._train(recordings, targets, groups, data, context, checkpoint)
-        # only now, so that a training that fails leaves an estimator that agrees with itself
-        self.__dict__.update(net_=net, **fitted)
-        context.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **data)
-        return self
-
-    def _checkpoint(self, X: Any, y: Any, groups: Any) -> AbstractContextManager:
-        if self.checkpoint_dir is None:
-            return nullcontext()
-        return open_checkpoint(self.checkpoint_dir, training_key(self, X, y, groups))
-
-    def _train(
-        self,
-        recordings: Any,
-        targets: Any,
-        groups: Any,
-        data: dict[str, Any],
-        context: Any,
-        checkpoint: Checkpoint | None,
-    ) -> tuple[SpeechNet, dict[str, Any]]:
-        """Return the trained net, and what else is known after ``fit``."""
         rng = own_random_state(self.random_state)
         held = self._hold_out(targets, groups, rng)
         if groups is not None and self.validation == "auto" and held.method is None:
             warnings.warn(
                 f"{held.reason} All {self.max_epochs} epochs are trained; validation=None says so.",
                 ValidationWarning,
-                stacklevel=6,
+                stacklevel=5,
             )
+        with self._checkpoint(X, y, groups, held.indices) as checkpoint:
+            hooks = partial(self._hooks, context, data)
+            net, fitted = self._train(recordings, targets, held, rng, hooks, checkpoint)
+        # only now, so that a training that fails leaves an estimator that agrees with itself
+        self.__dict__.update(net_=net, **fitted)
+        context.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **data)
+        return self
+
+    def _checkpoint(self, *data: Any) -> AbstractContextManager:
+        if self.checkpoint_dir is None:
+            return nullcontext()
+        return open_checkpoint(self.checkpoint_dir, training_key(self, *data))
+
+    def _train(
+        self,
+        recordings: Any,
+        targets: Any,
+        held: ValidationPart,
+        rng: np.random.RandomState,
+        hooks: Callable[[dict[str, Any]], list],
+        checkpoint: Checkpoint | None,
+    ) -> tuple[SpeechNet, dict[str, Any]]:
+        """Return the trained net, and what else is known after ``fit``."""
         device = resolve_device(self.device)
         with seeded(rng.randint(2**31 - 1), device):
             net, parts, fitted = self._prepare(recordings, targets, held.indices, device)
@@ -176,7 +178,7 @@ class Network(CallbackSupportMixin, BaseEstimator):
                         max_grad_norm=self.max_grad_norm,
                     ),
                     *copy.deepcopy(list(self.callbacks or [])),
-                    *self._hooks(context, data, fitted),
+                    *hooks(fitted),
                 ],
                 checkpoint=checkpoint,
             )

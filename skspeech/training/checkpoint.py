@@ -26,15 +26,15 @@ _FORMAT = FileFormat("skspeech checkpoint", 1)
 _NO_MATTER = ("checkpoint_dir", "verbose")
 
 
-def training_key(estimator: Any, recordings: Any, targets: Any, groups: Any) -> str:
+def training_key(estimator: Any, *data: Any) -> str:
     """Return a hash of all that a training's result depends on.
 
     Parameters
     ----------
     estimator : Network
         With its parameters; one that trains on, with its weights and its optimiser's state.
-    recordings, targets, groups
-        What it is fitted on.
+    *data
+        What it is fitted on: recordings, targets, groups, what is held out.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def training_key(estimator: Any, recordings: Any, targets: Any, groups: Any) -> 
     known = (__version__, f"{cls.__module__}.{cls.__qualname__}", parameters, start)
     try:
         # a worker sees a large array as a memory map
-        return content_hash((known, recordings, targets, groups), coerce_mmap=True)
+        return content_hash((known, *data), coerce_mmap=True)
     except Exception as error:  # what pickle raises depends on what it meets
         raise ValueError(
             f"{cls.__name__} cannot be told from others for its checkpoint ({error}). Use "
@@ -238,6 +238,8 @@ class _Writer(TreeWriter):
         return {**super()._encoders(), torch.Tensor: encode}
 
     def _mend(self, key: str) -> str:
+        if not key.startswith("callbacks"):
+            return " Set checkpoint_dir=None."
         return (
             " Let the callback have state_dict() and load_state_dict(state), with what it must "
             "remember as numbers, texts, arrays or tensors."

@@ -9,7 +9,7 @@ from joblib import Parallel, delayed
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.callback import ProgressBar
-from sklearn.model_selection import GridSearchCV, PredefinedSplit
+from sklearn.model_selection import GridSearchCV, PredefinedSplit, ShuffleSplit
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
@@ -168,6 +168,12 @@ class TestGoingOn:
             small(), SPECTROGRAMS, LABELS, groups, folder=tmp_path, monkeypatch=monkeypatch
         )
         assert expected.validation_.method == "speaker"
+
+    def test_another_part_held_out_is_another_training(self, tmp_path, trained):
+        splitter = ShuffleSplit(1, test_size=4)  # alike by chance once in 1820
+        for _ in range(2):
+            small(checkpoint_dir=tmp_path, validation=splitter).fit(SPECTROGRAMS, LABELS)
+        assert len(trained) == 2 * 4
 
     def test_after_the_last_epoch(self, tmp_path, monkeypatch, trained):
         """What batch normalisation measures in the end needs batches that are no more."""
