@@ -2,10 +2,11 @@
 
 Each check takes an unfitted estimator, leaves it as it was and raises an AssertionError that
 says which promise broke: its own first line, and what was found. :func:`speech_checks` gives
-those that apply by the estimator's tags. Where answers break a promise, they are shown on the
-fewest and shortest recordings on which they do.
+those that apply by the estimator's tags. Where answers break a promise, or a fit does, it is shown
+on the fewest and shortest recordings on which they do.
 """
 
+import copy
 import os
 import pickle
 import random
@@ -18,7 +19,6 @@ from typing import Any
 
 import joblib
 import numpy as np
-from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.utils.metadata_routing import get_routing_for_object
 
@@ -179,6 +179,23 @@ def _assert_agree(
     assert_kept(promise, pieces, get_speech_tags(estimator).input_kind, broken)
 
 
+def _assert_fit_keeps(
+    estimator: Any,
+    promise: str,
+    found: Callable[[np.ndarray, np.ndarray], str | None],
+    container: Callable[[np.ndarray], Any] = object_array,
+) -> None:
+    """Ask what is broken after a fit, and show the smallest input to fit on that breaks it."""
+    X, y = data(estimator)
+
+    def broken(pieces: list[Piece]) -> str | None:
+        recordings = object_array([copy.deepcopy(piece.recording) for piece in pieces])
+        told = y[[p.place for p in pieces]] if y.dtype != object else targets(estimator, recordings)
+        return found(container(recordings), told)
+
+    assert_kept(promise, pieces_of(X), get_speech_tags(estimator).input_kind, broken)
+
+
 @_promise
 def check_containers_agree(estimator: Any) -> None:
     """A list, a tuple, an object array and a RecordingSequence of the same are the same."""
@@ -256,17 +273,33 @@ def check_every_frame_is_answered(estimator: Any) -> None:
 @_promise
 def check_parameters_and_data_unchanged(estimator: Any) -> None:
     """``fit`` changes neither a constructor parameter nor the recordings."""
+
+    def changed(X: np.ndarray, y: np.ndarray) -> str | None:
+        before = [contents(x) for x in X]
+        fitted = _fresh(estimator)
+        hashes = _parameter_hashes(fitted)
+        _answers(fitted.fit(X, y), X)
+        for name, value in _parameter_hashes(fitted).items():
+            if value != hashes[name]:
+                return f"it changes the parameter {name}"
+        for i, (x, original) in enumerate(zip(X, before, strict=True)):
+            if not _is_identical(contents(x), original):
+                return f"it writes to recording {i}"
+        return None
+
+    _assert_fit_keeps(estimator, "fit keeps what it is given", changed)
     X, y = data(estimator)
-    before = [contents(x) for x in X]
-    fitted = _fresh(estimator)
-    hashes = _parameter_hashes(fitted)
-    _answers(fitted.fit(X, y), X)
-    for name, value in _parameter_hashes(fitted).items():
-        assert value == hashes[name], f"fit keeps the parameter {name}"
-    for i, (x, original) in enumerate(zip(X, before, strict=True)):
-        assert_identical(contents(x), original, f"X[{i}] is not written to")
+    for x in X:
         make_read_only(x)
     _answers(_fresh(estimator).fit(X, y), X)  # read-only recordings do as well
+
+
+def _is_identical(found: Any, wanted: Any) -> bool:
+    try:
+        assert_identical(found, wanted, "")
+    except AssertionError:
+        return False
+    return True
 
 
 def _parameter_hashes(estimator: Any) -> dict[str, str]:
@@ -281,11 +314,14 @@ def _parameter_hashes(estimator: Any) -> dict[str, str]:
 @_promise
 def check_no_file_is_written(estimator: Any) -> None:
     """Neither fitting nor answering leaves a file in the working, home or temporary folder."""
-    X, y = data(estimator)
-    with tempfile.TemporaryDirectory() as folder, _moved_into(folder):
-        _answers(_fresh(estimator).fit(X, y), X)
-        left = [str(path.relative_to(folder)) for path in Path(folder).rglob("*")]
-        assert not left, f"nothing is written to disk unasked, but found {left}"
+
+    def written(X: np.ndarray, y: np.ndarray) -> str | None:
+        with tempfile.TemporaryDirectory() as folder, _moved_into(folder):
+            _answers(_fresh(estimator).fit(X, y), X)
+            left = [str(path.relative_to(folder)) for path in Path(folder).rglob("*")]
+        return f"found {left}" if left else None
+
+    _assert_fit_keeps(estimator, "nothing is written to disk unasked", written)
 
 
 @contextmanager
@@ -310,28 +346,33 @@ def _moved_into(folder: str) -> Iterator[None]:
 @_promise
 def check_global_random_state_untouched(estimator: Any) -> None:
     """Fitting and answering draw nothing from, and seed none of, the global generators."""
-    import torch
-
-    X, y = data(estimator)
-
-    def states() -> tuple:
-        global_numpy = pickle.dumps(np.random.get_state())  # noqa: NPY002 - it is what is meant
-        return random.getstate(), global_numpy, torch.get_rng_state().tolist()
-
     for random_state in (0, None):
         trained = clone(estimator)
         if "random_state" in trained.get_params():
             trained.set_params(random_state=random_state)
-        # one number on: seeding with what was seeded before would otherwise go unseen
+
+        def moved(X: np.ndarray, y: np.ndarray, trained: Any = trained) -> str | None:
+            # one number on: seeding with what was seeded before would otherwise go unseen
+            before = _global_states(advance=True)
+            _answers(clone(trained).fit(X, y), X)
+            after = _global_states()
+            names = [name for name, state in after.items() if state != before[name]]
+            return f"that of {names[0]} is not" if names else None
+
+        promise = f"the global generators are left alone (random_state={random_state})"
+        _assert_fit_keeps(estimator, promise, moved)
+
+
+def _global_states(*, advance: bool = False) -> dict[str, Any]:
+    import torch
+
+    if advance:
         random.random(), np.random.random(), torch.rand(1)  # noqa: NPY002
-        before = states()
-        _answers(trained.fit(X, y), X)
-        for name, found, wanted in zip(
-            ("random", "numpy.random", "torch"), states(), before, strict=True
-        ):
-            assert found == wanted, (
-                f"the global generator of {name} is left alone (random_state={random_state})"
-            )
+    return {
+        "random": random.getstate(),
+        "numpy.random": pickle.dumps(np.random.get_state()),  # noqa: NPY002 - what is meant
+        "torch": torch.get_rng_state().tolist(),
+    }
 
 
 @_promise
@@ -373,15 +414,20 @@ def check_short_recordings(estimator: Any) -> None:
 @_promise
 def check_ragged_sets_no_n_features(estimator: Any) -> None:
     """Ragged recordings have no number of features, and are told from tables anew each fit."""
-    X, y = data(estimator)
     fitted = _fresh(estimator)
     if reads_tables(estimator):
+        _, y = data(estimator)
         table = np.random.default_rng(0).random((len(y), 9))
         fitted.fit(table, table[:, 0] if is_regressor(estimator) else y)
         assert fitted.n_features_in_ == 9, "a 2-D array sets n_features_in_"
-    for container in (X, list(X), RecordingSequence(list(X))):
-        fitted.fit(container, y)
-        assert not hasattr(fitted, "n_features_in_"), "ragged recordings set no n_features_in_"
+
+    def counted(X: Any, y: np.ndarray) -> str | None:
+        fitted.fit(X, y)
+        return f"it is {fitted.n_features_in_}" if hasattr(fitted, "n_features_in_") else None
+
+    for container in (object_array, list, RecordingSequence):
+        promise = f"ragged recordings set no n_features_in_ ({container.__name__})"
+        _assert_fit_keeps(estimator, promise, counted, container)
 
 
 @_promise
@@ -503,12 +549,20 @@ def check_sequence_stays_lazy(estimator: Any) -> None:
 @_promise
 def check_labels_of_any_type(estimator: Any) -> None:
     """Labels may be strings, integers or booleans; ``predict`` gives them back."""
-    X, y = data(estimator)
-    odd = y == "odd"
-    for labels in (y, y.astype(object), odd, np.where(odd, 7, -3), y.tolist()):
-        fitted = _fresh(estimator).fit(X, labels)
-        assert_array_equal(fitted.classes_, np.unique(labels), err_msg="classes_ are the labels")
-        assert set(fitted.predict(X)) <= set(labels), "predict gives labels back"
+
+    def lost(X: np.ndarray, y: np.ndarray) -> str | None:
+        odd = y == "odd"
+        for labels in (y, y.astype(object), odd, np.where(odd, 7, -3), y.tolist()):
+            fitted = _fresh(estimator).fit(X, labels)
+            known = np.unique(labels).tolist()
+            if np.asarray(fitted.classes_).tolist() != known:
+                return f"of the labels {known} the classes_ are {fitted.classes_}"
+            others = sorted(set(fitted.predict(X)) - set(labels))
+            if others:
+                return f"predict answers {others[0]!r}, which is no label"
+        return None
+
+    _assert_fit_keeps(estimator, "labels come back as they are", lost)
 
 
 @_promise
@@ -516,24 +570,41 @@ def check_posteriors(estimator: Any) -> None:
     """Rows of ``predict_proba`` are float64, sum to 1, and agree with ``predict``."""
     X, y = data(estimator)
     fitted = _fresh(estimator).fit(X, y)
-    posteriors = fitted.predict_proba(X)
-    assert posteriors.dtype == np.float64, "posteriors are float64"
-    assert posteriors.shape == (len(X), len(fitted.classes_)), "one column a class"
-    assert_allclose(posteriors.sum(axis=1), 1, atol=1e-12, err_msg="rows sum to 1")
-    assert (posteriors >= 0).all(), "posteriors are not negative"
-    assert_array_equal(
-        fitted.predict(X),
-        fitted.classes_[posteriors.argmax(axis=1)],
-        err_msg="predict takes the largest posterior",
-    )
+
+    def broken(pieces: list[Piece]) -> str | None:
+        recordings = recordings_of(pieces)
+        posteriors = fitted.predict_proba(recordings)
+        shape = (len(pieces), len(fitted.classes_))
+        if posteriors.dtype != np.float64 or posteriors.shape != shape:
+            return f"they are {posteriors.dtype} {posteriors.shape}, not float64 {shape}"
+        if not np.allclose(posteriors.sum(axis=1), 1, rtol=0, atol=1e-12):
+            return "not every row sums to 1"
+        if (posteriors < 0).any():
+            return f"one is {posteriors.min()}"
+        best = fitted.classes_[posteriors.argmax(axis=1)]
+        if not np.array_equal(fitted.predict(recordings), best):
+            return "predict does not take the largest"
+        return None
+
+    kind = get_speech_tags(estimator).input_kind
+    assert_kept("posteriors are shares", pieces_of(X), kind, broken)
 
 
 @_promise
 def check_groups_only_split(estimator: Any) -> None:
     """``fit`` takes names as groups, and with ``validation=None`` groups change nothing."""
+
+    def refused(X: np.ndarray, y: np.ndarray) -> str | None:
+        _fresh(estimator).fit(X, y)
+        try:
+            _fresh(estimator).fit(X, y, groups=speakers(X)[0])  # strings would not go into forward
+        except Exception as error:
+            return f"fit raised {error!r}"
+        return None
+
+    _assert_fit_keeps(estimator, "names are groups", refused)
     X, y = hard_data(estimator)
     names, numbers = speakers(X)
-    _fresh(estimator).fit(X, y, groups=names)  # into forward, strings would not go
     if "validation" not in estimator.get_params():
         return
     whole = clone(estimator).set_params(validation=None)

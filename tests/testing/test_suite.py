@@ -55,7 +55,7 @@ def test_the_report_has_a_row_a_check():
     assert rows[FAILING]["status"] == "failed"
     assert rows[FAILING]["suite"] == "scikit-learn"
     assert rows["check_posteriors"]["status"] == "failed"
-    assert "rows sum to 1" in str(rows["check_posteriors"]["exception"])
+    assert "not every row sums to 1" in str(rows["check_posteriors"]["exception"])
     assert rows["check_no_file_is_written"] == {
         "check_name": "check_no_file_is_written",
         "suite": "skspeech",
@@ -80,7 +80,7 @@ def test_what_is_expected_to_fail_is_told_apart(expected):
     rows = report_of(sins.ForgetsTheSoftmax(), expected_failed_checks=expected)
     assert rows["check_posteriors"]["status"] == "xfail"
     assert rows["check_posteriors"]["expected_to_fail_reason"] == "energies, no posteriors"
-    assert "rows sum to 1" in str(rows["check_posteriors"]["exception"])
+    assert "not every row sums to 1" in str(rows["check_posteriors"]["exception"])
     assert rows["check_bags"]["status"] == "xpass", "the reason is out of date"
     assert rows["check_bags"]["expected_to_fail"]
     assert rows["check_bags"]["exception"] is None
