@@ -29,6 +29,7 @@ __all__ = [
     "load_experiment",
     "run_experiment",
     "seeded_pipeline",
+    "set_everywhere",
     "versions",
 ]
 
@@ -126,6 +127,7 @@ def run_experiment(
     protocols: Sequence[str] | None = None,
     models: Sequence[str] | None = None,
     max_epochs: int | None = None,
+    checkpoint_dir: Any = None,
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> list[dict[str, Any]]:
@@ -147,6 +149,9 @@ def run_experiment(
         Run these alone.
     max_epochs : int or None, default=None
         Train no longer than this, in place of what the paper or we chose; the rows say so.
+    checkpoint_dir : path-like or None, default=None
+        A folder in which networks write each epoch, so that a fold that is killed goes on from its
+        last one. It changes no row.
     n_jobs : int or None, default=None
         Folds computed at once.
     verbose : int, default=0
@@ -182,6 +187,7 @@ def run_experiment(
         read = views[run.view]
         estimator = run.estimator(read.sample_rate, seed)
         settings = limit_epochs(estimator, max_epochs)
+        set_everywhere(estimator, "checkpoint_dir", checkpoint_dir)
         columns = {
             "experiment": name,
             "protocol": run.protocol,
@@ -291,17 +297,22 @@ def seeded_pipeline(cls: Any, sample_rate: float, seed: int) -> Pipeline:
     Pipeline
     """
     system = cls.pipeline(sample_rate=sample_rate)
-    seeds = [name for name in system.get_params() if name.split("__")[-1] == "random_state"]
-    return system.set_params(**dict.fromkeys(seeds, seed))
+    set_everywhere(system, "random_state", seed)
+    return system
 
 
 def limit_epochs(estimator: Any, max_epochs: int | None) -> str:
     """Let every network in an estimator train no longer; return what a row says of it."""
-    names = [name for name in estimator.get_params() if name.split("__")[-1] == "max_epochs"]
-    if max_epochs is None or not names:
+    if max_epochs is None or not set_everywhere(estimator, "max_epochs", max_epochs):
         return ""
-    estimator.set_params(**dict.fromkeys(names, max_epochs))
     return f"max_epochs={max_epochs}"
+
+
+def set_everywhere(estimator: Any, name: str, value: Any) -> bool:
+    """Set a parameter of every part of an estimator that has it; tell whether one has."""
+    names = [full for full in estimator.get_params() if full.split("__")[-1] == name]
+    estimator.set_params(**dict.fromkeys(names, value))
+    return bool(names)
 
 
 def versions() -> str:

@@ -109,6 +109,14 @@ def test_a_file_that_is_there_is_gone_on_with_only_on_request():
     assert len(again) == 9
 
 
+def test_checkpoints_change_no_row(tmp_path):
+    plain = run_experiment("small", models=["net-two"], output="plain.csv")
+    rows = run_experiment("small", models=["net-two"], checkpoint_dir="epochs", output="rows.csv")
+    assert [row["key"] for row in rows] == [row["key"] for row in plain]
+    assert [row["posteriors"] for row in rows] == [row["posteriors"] for row in plain]
+    assert len(list((tmp_path / "epochs").glob("*.checkpoint"))) == len(rows)
+
+
 def test_seeds_are_other_rows():
     first = run_experiment("small", models=["net-two"], output="rows.csv")
     second = run_experiment("small", models=["net-two"], seed=1, output="rows.csv", resume=True)
