@@ -20,25 +20,42 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["FileFormat", "TreeReader", "TreeWriter", "joined", "write_whole"]
+__all__ = [
+    "FileFormat",
+    "TreeReader",
+    "TreeWriter",
+    "joined",
+    "unzipped",
+    "write_all",
+    "write_whole",
+    "zipped",
+]
 
 _MANIFEST, _TREE, _TENSORS = "manifest.json", "tree.json", "tensors.safetensors"
 _LIBRARIES = ("skspeech", "scikit-learn", "numpy", "torch")
-_MAX_TEXTS = 2**24  # bytes of an array of texts
+_MAX_TEXTS = 2**24  # bytes of all arrays of texts in a file
 _PLAIN = (type(None), bool, int, str)
 
 
 def write_whole(path: Path, data: bytes) -> None:
     """Put a whole file in its place at once; another process never sees half of it."""
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    write_all({path: data})
+
+
+def write_all(files: dict[Path, bytes]) -> None:
+    """Put whole files in their places, one after the other, once all of them are on the disk."""
+    parts = {path.with_name(f".{path.name}.{uuid.uuid4().hex}.part"): path for path in files}
     try:
-        with open(part, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        for part, path in parts.items():
+            with open(part, "xb") as file:
+                file.write(files[path])
+                file.flush()
+                os.fsync(file.fileno())
+        for part, path in parts.items():
+            os.replace(part, path)
     finally:
-        part.unlink(missing_ok=True)
+        for part in parts:
+            part.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -82,12 +99,7 @@ class FileFormat:
                 for name, data in members.items()
             },
         }
-        file = io.BytesIO()
-        with zipfile.ZipFile(file, "w") as archive:
-            for name, data in {_MANIFEST: _json(manifest), **members}.items():
-                # ZipInfo: stored, and without the time
-                archive.writestr(zipfile.ZipInfo(name), data)
-        return file.getvalue()
+        return zipped({_MANIFEST: _json(manifest), **members})
 
     def unpack(self, data: bytes) -> tuple[dict[str, bytes], dict[str, str]]:
         """Return the members of a file, compared with what was written, and who wrote it.
@@ -97,19 +109,19 @@ class FileFormat:
         Exception
             Of any kind, by what is wrong with the file.
         """
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            manifest = json.loads(_member(archive, _MANIFEST))
-            if not isinstance(manifest, dict) or manifest.get("format") != self.name:
-                raise ValueError(f"its {_MANIFEST} is not one of a {self.name}.")
-            if manifest["format_version"] != self.version:
-                raise ValueError(
-                    f"it has format version {manifest['format_version']!r}, and this skspeech "
-                    f"({version('skspeech')}) reads version {self.version}."
-                )
-            members = {name: _member(archive, name) for name in manifest["members"]}
+        found = unzipped(data)
+        manifest = json.loads(found.get(_MANIFEST, b"null"))
+        if not isinstance(manifest, dict) or manifest.get("format") != self.name:
+            raise ValueError(f"its {_MANIFEST} is not one of a {self.name}.")
+        if manifest["format_version"] != self.version:
+            raise ValueError(
+                f"it has format version {manifest['format_version']!r}, and this skspeech "
+                f"({version('skspeech')}) reads version {self.version}."
+            )
+        members = {name: found.get(name, b"") for name in manifest["members"]}
         for name, expected in manifest["members"].items():
-            found = hashlib.sha256(members[name]).hexdigest()
-            if (len(members[name]), found) != (expected["size"], expected["sha256"]):
+            digest = hashlib.sha256(members[name]).hexdigest()
+            if (len(members[name]), digest) != (expected["size"], expected["sha256"]):
                 raise ValueError(f"its {name} is not what was written: size or SHA-256 differ.")
         return members, manifest["versions"]
 
@@ -128,14 +140,37 @@ def _json(tree: Any) -> bytes:
     return json.dumps(tree, indent=1, allow_nan=False).encode()
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Read one member; as it is stored, it cannot be larger than the file."""
-    infos = [info for info in archive.infolist() if info.filename == name]
-    if len(infos) != 1:
-        raise ValueError(f"it holds {name} {len(infos)} times instead of once.")
-    if infos[0].compress_type != zipfile.ZIP_STORED:
-        raise ValueError(f"its {name} is compressed; members are stored as they are.")
-    return archive.read(infos[0])
+def zipped(members: dict[str, bytes]) -> bytes:
+    """Return a zip of members, stored and without the time."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(name), data)
+    return file.getvalue()
+
+
+def unzipped(data: bytes) -> dict[str, bytes]:
+    """Return the members of a zip, which are stored and together no larger than it.
+
+    Raises
+    ------
+    ValueError
+        If one is there twice or compressed, or if they share their bytes.
+    zipfile.BadZipFile
+        If it is no zip, or damaged.
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        infos = archive.infolist()
+        for info in infos:
+            if info.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(
+                    f"its {info.filename} is compressed; members are stored as they are."
+                )
+        if len({info.filename for info in infos}) < len(infos):
+            raise ValueError("it holds a member twice.")
+        if sum(info.file_size for info in infos) > len(data):
+            raise ValueError("its members are larger than it is.")
+        return {info.filename: archive.read(info) for info in infos}
 
 
 class TreeWriter:
@@ -205,7 +240,11 @@ class TreeReader:
     """
 
     def __init__(self, tensors: dict[str, np.ndarray]):
-        self.tensors = {name: tensor.copy() for name, tensor in tensors.items()}  # writable
+        self.tensors = {
+            name: tensor if tensor.flags.writeable else tensor.copy()
+            for name, tensor in tensors.items()
+        }
+        self._texts = 0  # bytes
 
     def value(self, data: Any) -> Any:
         """Return the value that a part of a tree stands for."""
@@ -232,9 +271,10 @@ class TreeReader:
 
     def _array(self, content: list) -> np.ndarray:
         dtype, shape, items = content
+        kind = np.dtype(dtype).kind
         # a file that is small must not ask for much memory
-        kind, size = np.dtype(dtype).kind, np.dtype(dtype).itemsize * len(items)
-        if kind not in "OU" or size > _MAX_TEXTS:
+        self._texts += np.dtype(dtype).itemsize * len(items)
+        if kind not in "OU" or self._texts > _MAX_TEXTS:
             raise ValueError(f"it holds {len(items):,} texts of type {dtype!r}.")
         array = np.empty(len(items), dtype=dtype)
         array[:] = self.value(items)

@@ -89,7 +89,7 @@ def mask_padding(x: Tensor, lengths: Tensor) -> Tensor:
             "(n_recordings, ..., n_frames) and (n_recordings,)."
         )
     n_frames = x.shape[-1]
-    if int(lengths.min()) < 1 or int(lengths.max()) > n_frames:
+    if not exporting() and not 1 <= int(lengths.min()) <= int(lengths.max()) <= n_frames:
         index = int(((lengths < 1) | (lengths > n_frames)).nonzero()[0])
         raise ValueError(
             f"lengths[{index}] is {int(lengths[index])}; a length is 1 to the {n_frames} frames "
@@ -100,9 +100,18 @@ def mask_padding(x: Tensor, lengths: Tensor) -> Tensor:
     return torch.where(time_mask(lengths, x), x, 0)
 
 
+def exporting() -> bool:
+    """Whether torch makes a graph of the network, for ONNX or to compile it.
+
+    A graph must not depend on the lengths and sizes that it is made with: layers look at none and
+    take the way that is right for all.
+    """
+    return torch.compiler.is_compiling()
+
+
 def nothing_padded(lengths: Tensor, n_frames: int) -> bool:
     """Whether every recording fills the batch (waits for the GPU if ``lengths`` lies there)."""
-    return int(lengths.min()) >= n_frames
+    return not exporting() and int(lengths.min()) >= n_frames
 
 
 def time_mask(lengths: Tensor, x: Tensor) -> Tensor:
@@ -230,7 +239,7 @@ class SlidingLayer:
     def refuse_short(self, lengths: Tensor) -> None:
         """Raise a ValueError where a recording would come out empty."""
         needed = self.min_input_length()
-        shortest = int(lengths.min()) if needed > 1 else needed
+        shortest = needed if needed == 1 or exporting() else int(lengths.min())
         if shortest < needed:
             raise ValueError(
                 f"Recording {int(lengths.argmin())} of the batch has length {shortest}, shorter "

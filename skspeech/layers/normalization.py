@@ -71,7 +71,7 @@ class _MaskedBatchNorm(FramewiseLayer, _BatchNorm):
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """Normalise; see the class for the shapes."""
-        n = int(lengths.sum()) * prod(x.shape[2:-1])
+        n = int(lengths.sum()) * prod(x.shape[2:-1]) if self.training else 0
         # torch's own is right where nothing is padded, but refuses a single value a channel.
         if not self.training or (nothing_padded(lengths, x.shape[-1]) and n > 1):
             return zero_padding_(super().forward(x), lengths), lengths

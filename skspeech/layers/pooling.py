@@ -12,6 +12,7 @@ from skspeech.layers.masked import (
     Padding,
     SlidingLayer,
     Window,
+    exporting,
     make_windows,
     nothing_padded,
     pad_end,
@@ -63,17 +64,29 @@ def _shrink(window: Window, n_bins: int) -> Window:
 
 class _MaskedMaxPool(_MaskedPool):
     def _pool(self, x: Tensor, lengths: Tensor, windows: list[Window]) -> Tensor:
-        pool = F.max_pool1d if len(windows) == 1 else F.max_pool2d
         kernel, stride = [w.kernel for w in windows], [w.stride for w in windows]
         if self.windows[-1].padding == "valid":
-            return pool(x, kernel, stride)
+            return _max_pool(x, kernel, stride)
         # The least finite number, not -inf: the mask is a product, and -inf * 0 is NaN.
         lowest = torch.finfo(x.dtype).min
         if not nothing_padded(lengths, x.shape[-1]):
             x = torch.where(time_mask(lengths, x), x, lowest)
+        if exporting():  # k - 1 frames more give as many windows, and a graph no condition
+            return _max_pool(pad_end(x, [w.kernel - 1 for w in windows], lowest), kernel, stride)
         # ceil_mode gives ceil((n - k) / s) + 1 windows: with k - s frames more, ceil(n / s).
         x = pad_end(x, [max(0, w.kernel - w.stride) for w in windows], lowest)
-        return pool(x, kernel, stride, ceil_mode=True)
+        return _max_pool(x, kernel, stride, ceil_mode=True)
+
+
+def _max_pool(
+    x: Tensor, kernel: list[int], stride: list[int], *, ceil_mode: bool = False
+) -> Tensor:
+    if len(kernel) == 2:
+        return F.max_pool2d(x, kernel, stride, ceil_mode=ceil_mode)
+    if not exporting():
+        return F.max_pool1d(x, kernel, stride, ceil_mode=ceil_mode)
+    # max_pool1d, twelve times as fast on the CPU, holds a graph to the frames it was made of
+    return F.max_pool2d(x.unsqueeze(2), [1, *kernel], [1, *stride]).squeeze(2)
 
 
 class _MaskedAvgPool(_MaskedPool):
@@ -83,10 +96,7 @@ class _MaskedAvgPool(_MaskedPool):
         if self.windows[-1].padding == "valid":
             return pool(x, kernel, stride)
         sizes = x.shape[2:]
-        missing = [
-            max(0, w.stride * (w.outputs(size) - 1) + w.kernel - size)
-            for w, size in zip(windows, sizes, strict=True)
-        ]
+        missing = [_missing(w, size) for w, size in zip(windows, sizes, strict=True)]
         y = pool(pad_end(x, missing, 0.0), kernel, stride)
         # Zeros counted as members of a window: weigh it by kernel / valid members instead.
         y.mul_(_window_weights(windows[-1], lengths, y.shape[-1]).to(y).view(_time_shape(y)))
@@ -94,6 +104,13 @@ class _MaskedAvgPool(_MaskedPool):
             bins = torch.tensor([sizes[0]])
             y.mul_(_window_weights(windows[0], bins, y.shape[2]).to(y).view(-1, 1))
         return y
+
+
+def _missing(window: Window, size: int) -> int:
+    """Count the places beyond the end that the last window covers; a graph takes the most."""
+    if exporting():
+        return window.kernel - 1
+    return max(0, window.stride * (window.outputs(size) - 1) + window.kernel - size)
 
 
 def _window_weights(window: Window, sizes: Tensor, n_windows: int) -> Tensor:

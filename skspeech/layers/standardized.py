@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import pad
 
-from skspeech.layers.masked import mask_padding
+from skspeech.layers.masked import exporting, mask_padding
 
 __all__ = ["Standardized", "StandardizedFrames"]
 
@@ -64,8 +64,10 @@ class Standardized(nn.Module):
             inputs = (inputs - self.mean) / self.scale
         inputs = mask_padding(inputs, lengths)
         least = self.network.min_input_length()
-        if inputs.shape[-1] < least:
-            inputs = pad(inputs, (0, least - inputs.shape[-1]))
+        # a graph is for every number of frames, of which there is 1 at least
+        missing = least - (1 if exporting() else inputs.shape[-1])
+        if missing > 0:
+            inputs = pad(inputs, (0, missing))
         return inputs, lengths.clamp(min=least)
 
 

@@ -78,7 +78,7 @@ class LastOutputs(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x.transpose(1, 2).flatten(2).transpose(1, 2)  # (n, maps and places, steps)
-        return self.lstm(x, torch.full((len(x),), x.shape[-1]))
+        return self.lstm(x, torch.full(x.shape[:1], x.shape[-1]))
 
 
 def make_layers(
