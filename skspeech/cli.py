@@ -180,7 +180,7 @@ def _demo(commands: argparse._SubParsersAction) -> None:
 
 def _predict(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
-        model, read = _reading_model(args.model)
+        model, read = _reading_model(args.model, args.trust)
         classes = [str(label) for label in model.classes_]
         if args.proba and not args.json:
             print("file", "answer", *classes, sep="\t")
@@ -212,6 +212,13 @@ def _predict(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("model", metavar="MODEL", help="the file of the model")
     parser.add_argument("files", metavar="FILE", nargs="+", help="an audio file")
     parser.add_argument(
+        "--trust",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="let the model use this class of a package, package.module.Class; repeatable",
+    )
+    parser.add_argument(
         "--proba",
         action="store_true",
         help="give the posterior of every class, under a line that names the columns",
@@ -222,14 +229,14 @@ def _predict(commands: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=run)
 
 
-def _reading_model(path: str) -> tuple[Any, Callable[[str], Any]]:
+def _reading_model(path: str, trusted: Sequence[str]) -> tuple[Any, Callable[[str], Any]]:
     """Load a classifier, and return it with what turns a path into what it reads."""
     from skspeech.persistence import load_model
     from skspeech.preprocessing import AudioLoader
     from skspeech.tags import get_speech_tags
 
     try:
-        model = load_model(path)
+        model = load_model(path, trusted=trusted)
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}.") from error
     if not hasattr(model, "predict_proba"):
@@ -277,6 +284,7 @@ def _experiment(commands: argparse._SubParsersAction) -> None:
             protocols=args.protocol,
             models=args.model,
             max_epochs=args.max_epochs,
+            checkpoint_dir=args.checkpoint_dir,
             n_jobs=args.n_jobs,
             verbose=1,
         )
@@ -333,6 +341,7 @@ def _evaluate(commands: argparse._SubParsersAction) -> None:
             data_home=args.data_home,
             seed=args.seed,
             max_epochs=args.max_epochs,
+            checkpoint_dir=args.checkpoint_dir,
             n_jobs=args.n_jobs,
             results=args.results,
             report=args.report,
@@ -373,7 +382,9 @@ def _evaluate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--results", metavar="FILE", help="a CSV file to keep a row a fold in")
     parser.add_argument("--report", metavar="FILE", help="write an HTML page with the results here")
     parser.add_argument(
-        "--save", metavar="FILE", help="fit on all recordings in the end, and save the model here"
+        "--save",
+        metavar="FILE",
+        help="fit on all recordings in the end, and save the model here, its card beside it",
     )
     parser.set_defaults(run=run)
 
@@ -398,6 +409,11 @@ def _add_seed(parser: argparse.ArgumentParser) -> None:
 def _add_work(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-epochs", type=_positive, metavar="N", help="train no longer than this"
+    )
+    parser.add_argument(
+        "--checkpoint-dir",
+        metavar="DIR",
+        help="write each epoch here, so that a training that is killed goes on from its last one",
     )
     parser.add_argument(
         "--n-jobs", type=int, metavar="J", help="folds computed at once (-1: one a core)"

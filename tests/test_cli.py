@@ -6,6 +6,7 @@ from importlib.metadata import version
 from types import ModuleType
 
 import pytest
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 
 from skspeech import cli, plugins
@@ -248,6 +249,21 @@ class TestPredict:
             assert len(output.err.splitlines()) == 1
             assert reason in output.err
 
+    def test_classes_are_trusted_by_name(self, model, files, tmp_path, capsys):
+        pytest.importorskip("skops", reason="scikit-learn's steps need the extra skops")
+        forest = RandomForestClassifier(2, random_state=0)
+        whole = make_pipeline(*model, forest).fit(files, make_labels(8))
+        save_model(whole, tmp_path / "forest.skspeech")
+        path = str(tmp_path / "forest.skspeech")
+        assert cli.main(["predict", path, *files]) == 2
+        error = capsys.readouterr().err
+        assert len(error.splitlines()) == 1
+        assert "skspeech predict --trust sklearn.tree._tree.Tree" in error
+        command = ["predict", path, *files, "--trust", "os.system"]
+        assert cli.main([*command, "--trust", "sklearn.tree._tree.Tree"]) == 0
+        rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+        assert [row[1] for row in rows] == whole.predict(files).tolist()
+
     def test_no_files(self, saved):
         with pytest.raises(SystemExit) as stop:
             cli.main(["predict", saved])
@@ -274,7 +290,7 @@ class TestExperiment:
 
         monkeypatch.setattr(protocol, "run_experiment", run_experiment)
         options = "--data-home here --seed 3 --resume --output rows.csv --n-jobs 2 --max-epochs 4"
-        runs = "--protocol a --protocol b --model net"
+        runs = "--protocol a --protocol b --model net --checkpoint-dir epochs"
         assert cli.main(["experiment", "zhao2019-emodb", *options.split(), *runs.split()]) == 0
         assert calls == [
             (
@@ -287,6 +303,7 @@ class TestExperiment:
                     "protocols": ["a", "b"],
                     "models": ["net"],
                     "max_epochs": 4,
+                    "checkpoint_dir": "epochs",
                     "n_jobs": 2,
                     "verbose": 1,
                 },

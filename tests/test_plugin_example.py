@@ -6,11 +6,13 @@ import subprocess
 import sys
 import sysconfig
 import venv
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 
 from skspeech.datasets import make_emotional_speech
 
@@ -81,11 +83,11 @@ def environment(tmp_path_factory):
     scripts = Path(sysconfig.get_path("scripts", "venv", {"base": str(folder / "env")}))
     python = scripts / "python"
 
-    def run(*command):
+    def run(*command, status=0):
         result = subprocess.run(
             command, cwd=home, env=variables, capture_output=True, text=True, check=False
         )
-        assert result.returncode == 0, result.stdout + result.stderr
+        assert result.returncode == status, result.stdout + result.stderr
         return result.stdout
 
     def pip(*command):
@@ -123,7 +125,15 @@ def test_by_name_in_scikit_learns_tools_and_after_joblib_in_a_new_process(enviro
 
 def test_from_the_command_line(environment):
     command = "evaluate --dataset voice-prompts --model example --cv two-speakers --max-epochs 1"
-    assert "answers together: WA" in environment.run(environment.skspeech, *command.split())
+    printed = environment.run(environment.skspeech, *command.split(), "--save", "model.skspeech")
+    assert "answers together: WA" in printed
+    card = (environment.home / "model.skspeech.md").read_text(encoding="utf-8")
+    name = "skspeech_plugin_example.attention.ExampleClassifier"
+    assert f"trusted=['{name}']" in card
+    assert "`skspeech-plugin-example==0.1.0`" in card
+    soundfile.write(environment.home / "voice.wav", make_emotional_speech(**SPEECH).data[0], 16000)
+    command = ("predict", "model.skspeech", "voice.wav", "--trust", name)
+    assert environment.run(environment.skspeech, *command).startswith("voice.wav\t")
 
 
 def test_the_tests_of_a_new_plugin_pass(environment):
@@ -131,6 +141,68 @@ def test_the_tests_of_a_new_plugin_pass(environment):
     options = ("-q", "-p", "no:cacheprovider", "--rootdir=grain-voices", "grain-voices")
     text = environment.run(environment.python, "-m", "pytest", *options)
     assert " passed" in text
+
+
+SIEVE = """
+from pathlib import Path
+from sklearn.base import BaseEstimator, TransformerMixin
+Path("imported").touch()
+class Sieve(TransformerMixin, BaseEstimator):
+    def fit(self, X, y=None):
+        return self
+    def transform(self, X):
+        return X
+"""
+
+# By distribution: the entry, the module, what is required, and what is wrong.
+BROKEN = {
+    "husk": ("Husk = husk:Sieve", "1 / 0", (), "does not import: ZeroDivisionError"),
+    "bran": ("Bran = bran:Sieve", "import straw" + SIEVE, (), "No module named 'straw'"),
+    "meal": ("Meal = meal:Path", SIEVE, (), "is no transformer: it does not derive from Base"),
+    "mill": ("Mill = mill:Sieve", SIEVE, ("skspeech>=99",), "requires skspeech>=99, but 0.1.0"),
+    "germ": ("Germ = germ:Sieve", SIEVE, ("straw>=2",), "requires straw>=2, which is not inst"),
+    "trap": ("Trap = trap:Sieve", "import os; os._exit(3)", (), "ends the program when it is"),
+    "pith": ("ExamplePitch = pith:Sieve", SIEVE, (), "shares its name with skspeech-plugin-ex"),
+}
+
+
+def make_wheel(folder, name):
+    entry, source, requires, _ = BROKEN[name]
+    metadata = ["Metadata-Version: 2.1", f"Name: {name}", "Version: 1.0"]
+    files = {
+        f"{name}.py": source,
+        f"{name}-1.0.dist-info/METADATA": "\n".join(
+            [*metadata, *(f"Requires-Dist: {line}" for line in requires), ""]
+        ),
+        f"{name}-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n"
+        "Tag: py3-none-any\n",
+        f"{name}-1.0.dist-info/entry_points.txt": f"[skspeech.transformers]\n{entry}\n",
+    }
+    files[f"{name}-1.0.dist-info/RECORD"] = "".join(f"{file},,\n" for file in files)
+    path = folder / f"{name}-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        for file, text in files.items():
+            wheel.writestr(file, text)
+    return str(path)
+
+
+def test_broken_plugins_are_told_of_and_break_nothing_else(environment):
+    wheels = [make_wheel(environment.folder, name) for name in BROKEN]
+    options = ("install", "--no-index", "--no-deps")
+    environment.pip("--python", environment.python, *options, *wheels)
+    try:
+        listed = environment.run(environment.skspeech, "list")
+        assert not (environment.home / "imported").exists()
+        checked = environment.run(environment.skspeech, "list", "--check", status=1)
+        command = "evaluate --dataset voice-prompts --model example --cv two-speakers"
+        done = environment.run(environment.skspeech, *command.split(), "--max-epochs", "1")
+    finally:
+        environment.pip("--python", environment.python, "uninstall", "-y", *BROKEN)
+    rows = {line.split()[2]: line for line in checked.splitlines()}
+    for name, (entry, _, _, problem) in BROKEN.items():
+        assert entry.split()[0] in listed
+        assert problem in rows[name]
+    assert "answers together: WA" in done
 
 
 def test_an_uninstalled_plugin_disappears(environment):

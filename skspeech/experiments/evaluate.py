@@ -12,7 +12,7 @@ from sklearn.model_selection import ShuffleSplit
 from sklearn.utils import Bunch
 
 from skspeech.experiments.baselines import mfcc_svc
-from skspeech.experiments.protocol import limit_epochs, seeded_pipeline
+from skspeech.experiments.protocol import limit_epochs, seeded_pipeline, set_everywhere
 from skspeech.metrics import confusion_percent, unweighted_accuracy, weighted_accuracy
 from skspeech.model_selection import (
     LeaveOneSessionOut,
@@ -21,7 +21,8 @@ from skspeech.model_selection import (
     cross_validate_speakers,
 )
 from skspeech.model_selection.fold import groups_for
-from skspeech.persistence import check_savable, save_model
+from skspeech.persistence import check_savable, make_model_card, save_model
+from skspeech.persistence.cards import card_path
 
 __all__ = ["DATASETS", "SPLITS", "evaluate", "make_model"]
 
@@ -97,7 +98,7 @@ def make_model(name: str, *, sample_rate: float, seed: int) -> Any:
     Raises
     ------
     ValueError
-        If there is no such classifier, or it has no ``pipeline``.
+        If there is no such classifier, or several are meant, or it has no ``pipeline``.
 
     Examples
     --------
@@ -110,15 +111,21 @@ def make_model(name: str, *, sample_rate: float, seed: int) -> Any:
     if _plain(name) == "mfccsvc":
         return mfcc_svc(sample_rate)
     names = [entry.name for entry in list_estimators("classifier")]
-    found = [known for known in names if _plain(known) == _plain(name)]
+    found = {known for known in names if _plain(known) == _plain(name)}
     if not found:
         known = ", ".join(["mfcc-svc", *names])
         raise ValueError(f"There is no classifier {name!r}; there are {known}.")
-    cls = load(found[0])
+    if len(found) > 1 and name not in found:
+        raise ValueError(
+            f"{name!r} may be any of {', '.join(sorted(found))}. Write the one that is meant as it "
+            "stands here."
+        )
+    full_name = name if name in found else found.pop()
+    cls = load(full_name)
     if not hasattr(cls, "pipeline"):
         raise ValueError(
-            f"{found[0]} has no pipeline(sample_rate=...) that would say how waveforms become what "
-            "it reads. Evaluate it from Python, with cross_validate_speakers."
+            f"{full_name} has no pipeline(sample_rate=...) that would say how waveforms become "
+            "what it reads. Evaluate it from Python, with cross_validate_speakers."
         )
     return seeded_pipeline(cls, sample_rate, seed)
 
@@ -135,6 +142,7 @@ def evaluate(
     data_home: Any = None,
     seed: int = 0,
     max_epochs: int | None = None,
+    checkpoint_dir: Any = None,
     n_jobs: int | None = None,
     results: Any = None,
     report: Any = None,
@@ -159,6 +167,8 @@ def evaluate(
         Of splits that are drawn, and of networks.
     max_epochs : int or None, default=None
         In place of the model's own.
+    checkpoint_dir : path-like or None, default=None
+        A folder in which networks write each epoch, so that one that is killed goes on from there.
     n_jobs : int or None, default=None
         Folds computed at once.
     results : path-like or None, default=None
@@ -166,9 +176,10 @@ def evaluate(
     report : path-like or None, default=None
         An HTML file for the report.
     save : path-like or None, default=None
-        A file for the model, fitted in the end on all recordings, for ``skspeech predict``.
+        A file for the model, fitted in the end on all recordings, for ``skspeech predict``. Its
+        card, with the scores, is written beside it.
     command : str, default=""
-        How to do it again, for the report.
+        How to do it again, for the report and the card.
     stream : text file
         Where the results are printed.
     verbose : int, default=0
@@ -195,6 +206,7 @@ def evaluate(
     corpus = DATASETS[dataset](data_home)
     estimator = make_model(model, sample_rate=corpus.sample_rate, seed=seed)
     limit_epochs(estimator, max_epochs)
+    set_everywhere(estimator, "checkpoint_dir", checkpoint_dir)
     if save is not None:
         check_savable(estimator)
     labels = np.asarray(corpus.target_names)[corpus.target]
@@ -214,15 +226,18 @@ def evaluate(
         _write_report(report, corpus, rows, estimator, dataset, model, cv, seed, command)
         print(f"Report: {report}", file=stream)
     if save is not None:
-        _save(estimator, corpus, labels, save)
+        _fit_on_all(estimator, corpus, labels)
+        save_model(estimator, save, card=_card(estimator, corpus, rows, dataset, cv, seed, command))
         print(f"Model, fitted on all {len(labels)} recordings: {save}", file=stream)
+        print(f"Its card: {card_path(Path(save))}", file=stream)
     return rows
 
 
 def _check_place(path: Path) -> None:
     """Refuse a file for the model that could not be written in the end."""
-    if path.exists():
-        raise FileExistsError(f"{path} is there already. Remove it, or save to another file.")
+    for file in (path, card_path(path)):
+        if file.exists():
+            raise FileExistsError(f"{file} is there already. Remove it, or save to another file.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} is to lie in a folder that is not there. Make it first.")
 
@@ -282,7 +297,28 @@ def _write_report(
     )
 
 
-def _save(estimator: Any, corpus: Bunch, labels: np.ndarray, path: Any) -> None:
+def _fit_on_all(estimator: Any, corpus: Bunch, labels: np.ndarray) -> None:
     with config_context(enable_metadata_routing=True):
         estimator.fit(corpus.data, labels, **groups_for(estimator, "fit", corpus.speakers))
-    save_model(estimator, path)
+
+
+def _card(
+    estimator: Any,
+    corpus: Bunch,
+    rows: list[dict[str, Any]],
+    dataset: str,
+    cv: str,
+    seed: int,
+    command: str,
+) -> str:
+    group = corpus.get("group", "speaker")
+    counts = f"{len(corpus.target):,} recordings, {len(set(corpus.speakers))} {group}s"
+    about = "\n".join(line for line in corpus.DESCR.splitlines() if not line.startswith(".. _"))
+    return make_model_card(
+        estimator,
+        data=f"`{dataset}`: {counts}. What the corpus says of itself:\n\n```\n{about.strip()}\n```",
+        protocol=f"`{SPLITS[cv](seed, corpus)!r}` over the {group}s (`--cv {cv} --seed {seed}`). "
+        "The model in this file was fitted afterwards, on all of these recordings.",
+        results=rows,
+        command=command or None,
+    )
