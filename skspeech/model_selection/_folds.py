@@ -125,10 +125,12 @@ def run_folds(
 
 def _run(jobs: list[Callable[[], dict]], n_jobs: int | None) -> Iterator[dict]:
     """Yield the answer of each job as soon as the backend hands it over."""
+    if not jobs:
+        return
     calls = [delayed(job)() for job in jobs]
     try:
         at_once = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-    except ValueError:  # joblib's multiprocessing cannot, nor can ray, which is built on it
+    except ValueError:  # joblib's multiprocessing cannot, nor ray's backend, which is built on it
         with Parallel(n_jobs=n_jobs) as parallel:
             size = effective_n_jobs(n_jobs)
             for start in range(0, len(calls), size):
