@@ -130,10 +130,10 @@ class FileFormat:
         return json.loads(members[_TREE])
 
     def tensors(self, members: dict[str, bytes]) -> dict[str, np.ndarray]:
-        """Return the arrays of an unpacked file."""
+        """Return the arrays of an unpacked file, and let go of the member that held them."""
         from safetensors.numpy import load
 
-        return load(members[_TENSORS])
+        return load(members.pop(_TENSORS))
 
 
 def _json(tree: Any) -> bytes:

@@ -180,33 +180,44 @@ def _demo(commands: argparse._SubParsersAction) -> None:
 
 def _predict(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
+        from skspeech.persistence.cards import one_line
+
         model, read = _reading_model(args.model, args.trust)
         classes = [str(label) for label in model.classes_]
+        has_posteriors = hasattr(model, "predict_proba")
+        if args.proba and not has_posteriors:
+            raise ValueError(f"{args.model} has no posteriors. Leave --proba out.")
         if args.proba and not args.json:
-            print("file", "answer", *classes, sep="\t")
+            print("file", "answer", *map(one_line, classes), sep="\t")
         failed = False
         for path in args.files:
             try:
-                (posterior,) = model.predict_proba(read(path)).tolist()
+                recording = read(path)
+                if has_posteriors:
+                    (posterior,) = model.predict_proba(recording).tolist()
+                    answer = classes[posterior.index(max(posterior))]
+                else:
+                    posterior, answer = [], str(model.predict(recording)[0])
             except (OSError, ValueError) as error:
                 failed = True
                 print(f"skspeech: error: {path}: {_reason(error)}", file=sys.stderr)
                 continue
-            best = max(posterior)
-            answer = classes[posterior.index(best)]
             if args.json:
                 said = {"file": path, "answer": answer}
-                print(json.dumps({**said, "posterior": dict(zip(classes, posterior, strict=True))}))
+                if has_posteriors:
+                    said["posterior"] = dict(zip(classes, posterior, strict=True))
+                print(json.dumps(said))
             else:
-                shown = posterior if args.proba else [best]
-                print(path, answer, *(f"{value:.4f}" for value in shown), sep="\t")
+                shown = posterior if args.proba else sorted(posterior)[-1:]
+                print(path, one_line(answer), *(f"{value:.4f}" for value in shown), sep="\t")
         return int(failed)
 
     parser = commands.add_parser(
         "predict",
         help="let a saved model answer for audio files",
         description="Let a model that skspeech.persistence.save_model wrote answer for audio files:"
-        " a line a file, with the answer and its posterior, separated by tabs.",
+        " a line a file, with the answer and its posterior, separated by tabs. A model that has"
+        " no posteriors gives the answer alone.",
         epilog="The exit status is 1 if a file could not be answered for; the others are.",
     )
     parser.add_argument("model", metavar="MODEL", help="the file of the model")
@@ -239,8 +250,8 @@ def _reading_model(path: str, trusted: Sequence[str]) -> tuple[Any, Callable[[st
         model = load_model(path, trusted=trusted)
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}.") from error
-    if not hasattr(model, "predict_proba"):
-        raise ValueError(f"{path} holds no classifier: predict needs one that has posteriors.")
+    if not hasattr(model, "classes_"):
+        raise ValueError(f"{path} holds no classifier.")
     kind = get_speech_tags(model).input_kind
     if kind == "path":
         return model, lambda file: [file]

@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC
 
 from skspeech import cli, plugins
 from skspeech.exceptions import MissingExtraError
@@ -263,6 +264,30 @@ class TestPredict:
         assert cli.main([*command, "--trust", "sklearn.tree._tree.Tree"]) == 0
         rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
         assert [row[1] for row in rows] == whole.predict(files).tolist()
+
+    def test_a_model_without_posteriors(self, model, files, tmp_path, capsys):
+        pytest.importorskip("skops", reason="scikit-learn's steps need the extra skops")
+        whole = make_pipeline(*model, SVC()).fit(files, make_labels(8))
+        save_model(whole, tmp_path / "svc.skspeech")
+        path = str(tmp_path / "svc.skspeech")
+        assert cli.main(["predict", path, *files]) == 0
+        rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+        answers = whole.predict(files).tolist()
+        assert rows == [[file, answer] for file, answer in zip(files, answers, strict=True)]
+        assert cli.main(["predict", "--json", path, files[0]]) == 0
+        assert json.loads(capsys.readouterr().out) == {"file": files[0], "answer": answers[0]}
+        assert cli.main(["predict", "--proba", path, *files]) == 2
+        assert "has no posteriors. Leave --proba out" in capsys.readouterr().err
+
+    def test_labels_move_no_cursor(self, model, files, tmp_path, capsys):
+        labels = [f"{label}\x1b[2J\t\n" for label in make_labels(8)]
+        network = small_instance("CNNLSTM1DClassifier").set_params(max_epochs=1)
+        whole = make_pipeline(*model[:-1], network).fit(files, labels)
+        save_model(whole, tmp_path / "nasty.skspeech")
+        assert cli.main(["predict", "--proba", str(tmp_path / "nasty.skspeech"), files[0]]) == 0
+        header, row = capsys.readouterr().out.splitlines()
+        assert "\x1b" not in header + row
+        assert len(header.split("\t")) == len(row.split("\t")) == 4
 
     def test_no_files(self, saved):
         with pytest.raises(SystemExit) as stop:

@@ -8,11 +8,36 @@ __all__ = ["NET_SETTINGS", "planned_network", "shapes"]
 NET_SETTINGS = ("batch_frames", "batch_size", "lr", "precision", "verbose")
 
 
-def planned_network(estimator: Any) -> Any:
-    """Build the network that an estimator's parameters describe, without its numbers."""
-    import torch
+def planned_network(estimator: Any, n_weights: int) -> Any:
+    """Build the network that an estimator's parameters describe, without its numbers.
 
-    with torch.device("meta"):
+    Parameters
+    ----------
+    estimator : estimator
+    n_weights : int
+        How many arrays of weights it should have. Building one with many more is given up: a number
+        in a file could ask for any number of layers.
+
+    Raises
+    ------
+    ValueError
+        If it was given up.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Limit(TorchFunctionMode):
+        left = 1000 + 100 * n_weights  # ours take 4 to 8 calls an array
+
+        def __torch_function__(
+            self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            self.left -= 1
+            if self.left < 0:
+                raise ValueError("its parameters ask for more layers than it has weights of.")
+            return function(*args, **(kwargs or {}))
+
+    with torch.device("meta"), Limit():
         return estimator._planned_network()
 
 

@@ -115,7 +115,7 @@ class ModelReader(TreeReader):
             if name not in moments
         }
         halves = ("mean" in moments) != ("scale" in moments)
-        if halves or found != shapes(planned_network(estimator)):
+        if halves or found != shapes(planned_network(estimator, len(found))):
             raise ValueError(
                 f"its weights do not fit the parameters of {type(estimator).__name__}."
             )

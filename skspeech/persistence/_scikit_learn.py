@@ -22,7 +22,14 @@ from sklearn.exceptions import InconsistentVersionWarning
 from skspeech.archive import unzipped, zipped
 from skspeech.exceptions import MissingExtraError
 
-__all__ = ["PACKAGES", "nested_estimators", "pack_step", "unpack_step", "untrusted_names"]
+__all__ = [
+    "FULL_NAME",
+    "PACKAGES",
+    "nested_estimators",
+    "pack_step",
+    "unpack_step",
+    "untrusted_names",
+]
 
 #: Packages whose classes and functions may be in a step, and the distributions they come from.
 PACKAGES = {"numpy": "numpy", "scipy": "scipy", "sklearn": "scikit-learn"}
@@ -33,8 +40,8 @@ _MINIMUM = "0.15"
 # What skops writes since then. Older protocols have readers of their own, which nobody needs here.
 _PROTOCOL = 2
 _SCHEMA = "schema.json"
-# What a message may show of a file, and a reader copy from it into a shell.
-_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
+#: A full name: what a message may show of a file, and its reader copy into a shell.
+FULL_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
 _VERSION = re.compile(r"[A-Za-z0-9.+!_-]{1,99}")
 
 
@@ -92,7 +99,7 @@ def untrusted_names(data: bytes) -> list[str]:
     _schema(data)
     names = _skops("load_model of scikit-learn's steps").get_untrusted_types(data=data)
     for name in names:
-        if name.partition(".")[0] not in PACKAGES or not _NAME.fullmatch(name):
+        if name.partition(".")[0] not in PACKAGES or not FULL_NAME.fullmatch(name):
             raise ValueError(f"a step of scikit-learn's holds {name!r}, which is none of its own.")
     return names
 
@@ -160,8 +167,8 @@ def _skops(caller: str) -> Any:
 def _warn(message: Any) -> None:
     """Give a warning of scikit-learn's, which says what a file says of its version."""
     if isinstance(message, InconsistentVersionWarning):
-        if not _VERSION.fullmatch(str(message.original_sklearn_version)):
-            message.original_sklearn_version = "unknown"
+        said = str(message.original_sklearn_version)
+        message.original_sklearn_version = said if _VERSION.fullmatch(said) else "unknown"
     warnings.warn(message, stacklevel=2)
 
 

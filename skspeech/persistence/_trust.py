@@ -19,7 +19,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
-from skspeech.persistence._scikit_learn import PACKAGES, untrusted_names
+from skspeech.persistence._scikit_learn import FULL_NAME, PACKAGES, untrusted_names
 
 __all__ = [
     "changed_versions",
@@ -110,7 +110,7 @@ def checked_names(
         call = ", ".join(map(repr, [*trusted, *missing]))
         options = " ".join(f"--trust {name}" for name in [*trusted, *missing])
         raise ValueError(
-            f"it holds what neither skspeech nor skops vouches for: {listed}. A class that you "
+            f"it holds what neither skspeech nor skops vouches for: {listed}. What you "
             "trust runs its own code on what the file says. If you know who made the file and "
             f"what these are: load_model({str(path)!r}, trusted=[{call}]), and from a shell "
             f"skspeech predict {options}."
@@ -166,6 +166,8 @@ def _load(name: str, label: str) -> type:
 
 def _label(node: dict[str, Any]) -> str:
     shown = [text for name in ("distribution", "version") if (text := _shown(node.get(name)))]
+    if shown and shown[0] in {"skspeech", *PACKAGES.values()}:  # no file may speak for these
+        shown = []
     return " ".join(shown) or "a distribution that is not known"
 
 
@@ -175,9 +177,9 @@ def _shown(text: Any) -> str:
 
 def _is_foreign(name: Any) -> bool:
     """Whether a full name may be that of another package's estimator."""
-    parts = name.split(".") if isinstance(name, str) else []
-    ours = {"skspeech", *PACKAGES}
-    return len(parts) > 1 and all(map(str.isidentifier, parts)) and parts[0] not in ours
+    if not isinstance(name, str) or not FULL_NAME.fullmatch(name):
+        return False
+    return name.partition(".")[0] not in {"skspeech", *PACKAGES}
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:

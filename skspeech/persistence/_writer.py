@@ -27,8 +27,14 @@ PLACES = ("checkpoint_dir", "memory")
 #: Where scikit-learn keeps what ``set_output`` was told.
 OUTPUT_CONFIG = "_sklearn_output_config"
 
-# what belongs to a program and not to a model: whom to tell, and which metadata to route
-_LEFT_OUT = {"_metadata_request", "_parent_callback_ctx", "_skl_callbacks"}
+# what belongs to a program and not to a model: whom to tell, which metadata to route, and the
+# columns of the last answer of a FeatureUnion
+_LEFT_OUT = {
+    "_metadata_request",
+    "_parent_callback_ctx",
+    "_skl_callbacks",
+    "_transformers_feature_names_out",
+}
 _PLAIN = (type(None), bool, int, str)
 
 
@@ -136,7 +142,8 @@ class ModelWriter(TreeWriter):
     def _net(self, estimator: Any, key: str) -> dict[str, Any]:
         """Keep the weights, what the net was set to when it was fitted, and a row an epoch."""
         net = estimator.net_
-        planned, fitted = planned_network(estimator), net.module_.network
+        fitted = net.module_.network
+        planned = planned_network(estimator, len(shapes(fitted)))
         if repr(planned) != repr(fitted) or shapes(planned) != shapes(fitted):
             raise ValueError(
                 f"The parameters of {key or 'the model'} were changed after fit and describe "

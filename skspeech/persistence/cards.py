@@ -2,24 +2,32 @@
 
 import inspect
 import math
+import os
 import platform
 import re
 import statistics
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
 
+from skspeech.archive import joined
 from skspeech.persistence._scikit_learn import nested_estimators
 from skspeech.persistence._writer import PLACES
 
 __all__ = ["SavedFile", "card_path", "make_model_card", "one_line"]
 
 _UNSTATED = "Not stated."
-_FILE = "## The file"
+_FILE, _LOADING = "## The file", "## Loading"
+_OF_A_FILE = re.compile(
+    rf"^{_FILE}\n.*?(^{_LOADING}\n.*?)?(?=^##? |\Z)", flags=re.DOTALL | re.MULTILINE
+)
 _LIBRARIES = ("skspeech", "scikit-learn", "numpy", "torch")
 # The figures of a fold, by their columns: of labels, and of answers to every frame.
 _SCORES = {
@@ -135,14 +143,14 @@ class SavedFile:
             ("format", _escaped(self.format)),
         ]
         # of a card that was saved before and edited, what was said of that file goes
-        text = f"{text}\n".rpartition(f"\n{_FILE}\n")[0] or text
-        blocks = [text.rstrip(), _FILE, _table(("", ""), rows)]
+        text = _OF_A_FILE.sub("", text).rstrip()
+        blocks = [text, _FILE, _table(("", ""), rows)]
         trusted = f", trusted={sorted(self.needed)!r}" if self.needed else ""
         load = (
             "from skspeech.persistence import load_model\n\n"
             f"model = load_model({self.name!r}{trusted})"
         )
-        blocks += ["## Loading", f"{self._needs()}\n\n{_fenced(load, 'python')}"]
+        blocks += [_LOADING, f"{self._needs()}\n\n{_fenced(load, 'python')}"]
         if self.needed:
             blocks.append(
                 "The names in `trusted` are of classes and functions that neither skspeech nor "
@@ -158,9 +166,19 @@ class SavedFile:
 
 
 def _title(estimator: Any) -> str:
-    steps = [step for _, step in getattr(estimator, "steps", ())]
-    last = next((step for step in reversed(steps) if step not in (None, "passthrough")), estimator)
-    return _escaped(type(last).__name__)
+    return _escaped(type(_last(estimator)).__name__)
+
+
+def _last(estimator: Any) -> Any:
+    """Return what answers in the end."""
+    if not isinstance(estimator, Pipeline):
+        return estimator
+    steps = [step for _, step in estimator.steps if not _is_passed(step)]
+    return _last(steps[-1]) if steps else estimator
+
+
+def _is_passed(step: Any) -> bool:
+    return step is None or isinstance(step, str)
 
 
 def _what_it_is(estimator: Any) -> Iterator[str]:
@@ -181,19 +199,24 @@ def _what_it_is(estimator: Any) -> Iterator[str]:
 
 def _first_words(estimator: Any) -> str:
     """Return the first paragraph of the documentation of what answers in the end."""
-    last = _steps(estimator)[-1][1]
-    text = (inspect.getdoc(type(last)) or "").split("\n\n")[0]
-    return f"{_code(type(last).__name__)}: {_escaped(text)}" if text else _code(_kind(last))
+    cls = type(_last(estimator))
+    text = (inspect.getdoc(cls) or "").split("\n\n")[0]
+    return f"{_code(cls.__name__)}: {_escaped(text)}" if text else _code(cls.__name__)
 
 
 def _steps(estimator: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    if not hasattr(estimator, "steps"):
-        return [(prefix or "(the model)", estimator)]
-    return [
-        inner
-        for name, step in estimator.steps
-        for inner in _steps(step, f"{prefix}__{name}" if prefix else name)
-    ]
+    """Return the estimators that a model is made of, each by the key that ``set_params`` has."""
+    if isinstance(estimator, Pipeline):
+        found, steps = [], estimator.steps
+    else:
+        found = [(prefix or "(the model)", estimator)]
+        parameters = {} if _is_passed(estimator) else estimator.get_params(deep=True)
+        steps = [
+            (name, value)
+            for name, value in parameters.items()
+            if isinstance(value, BaseEstimator) and "__" not in name
+        ]
+    return found + [inner for name, step in steps for inner in _steps(step, joined(prefix, name))]
 
 
 def _kind(step: Any) -> str:
@@ -203,17 +226,25 @@ def _kind(step: Any) -> str:
 
 def _changed(step: Any) -> str:
     """Return the parameters of a step that differ from its constructor's, its folders apart."""
-    if not hasattr(step, "get_params"):
+    if _is_passed(step):
         return ""
     defaults = {
         name: parameter.default
         for name, parameter in inspect.signature(type(step)).parameters.items()
     }
     return ", ".join(
-        _code(f"{name}={_shortened(repr(value))}")
+        _code(f"{name}={_told(name, value)}")
         for name, value in step.get_params(deep=False).items()
         if name not in PLACES and (name not in defaults or repr(defaults[name]) != repr(value))
     )
+
+
+def _told(name: str, value: Any) -> str:
+    if any(nested_estimators(value)):
+        return "..."  # they have lines of their own
+    if name == "checkpoint" and isinstance(value, (str, os.PathLike)):
+        value = Path(value).name
+    return _shortened(repr(value))
 
 
 def _reads(estimator: Any) -> str:
@@ -228,7 +259,7 @@ def _reads(estimator: Any) -> str:
 
 def _rate(estimator: Any) -> str:
     rates = [getattr(step, "sample_rate", None) for _, step in _steps(estimator)]
-    rate = next((rate for rate in rates if rate is not None), None)
+    rate = next((rate for rate in rates if isinstance(rate, Real)), None)
     return "" if rate is None else f"{rate:,} Hz"
 
 

@@ -189,7 +189,9 @@ def load_model(path: str | os.PathLike, *, trusted: Collection[str] = ()) -> Any
     data = Path(path).read_bytes()
     # Whatever a parser makes of a file that anybody may have written, it is the file's fault.
     try:
-        return _unpacked(data, list(trusted), path)
+        members, versions = _FORMAT.unpack(data)
+        del data  # a large one is in memory often enough
+        return _built(members, versions, list(trusted), path)
     except MissingExtraError:
         raise
     except Exception as error:
@@ -197,8 +199,9 @@ def load_model(path: str | os.PathLike, *, trusted: Collection[str] = ()) -> Any
         raise ValueError(f"{path} cannot be loaded: {kind}{one_line(error)}") from error
 
 
-def _unpacked(data: bytes, trusted: list[str], path: Any) -> Any:
-    members, versions = _FORMAT.unpack(data)
+def _built(
+    members: dict[str, bytes], versions: dict[str, str], trusted: list[str], path: Any
+) -> Any:
     tree = _FORMAT.tree(members)
     names = checked_names(tree, members, trusted, path)
     try:

@@ -68,7 +68,14 @@ def test_report_and_model_are_written_on_request(emodb, monkeypatch):
 
     monkeypatch.setattr(module, "make_model", small)
     report, saved = emodb / "report.html", emodb / "model"
-    rows, text = run(emodb, max_epochs=1, report=report, save=saved, command="skspeech evaluate x")
+    rows, text = run(
+        emodb,
+        max_epochs=1,
+        checkpoint_dir=emodb / "epochs",
+        report=report,
+        save=saved,
+        command="skspeech evaluate x",
+    )
     assert {row["n_epochs"] for row in rows} == {1}
     assert f"Report: {report}" in text
     assert "skspeech evaluate x" in report.read_text(encoding="utf-8")
@@ -80,7 +87,12 @@ def test_report_and_model_are_written_on_request(emodb, monkeypatch):
     assert f"Protocol: `{SPLITS['speaker'](0, None)!r}` over the speakers (`--cv speaker" in card
     assert "```\nskspeech evaluate x\n```" in card
     waveforms = [np.random.default_rng(0).normal(size=9000)]
-    assert load_model(saved).predict(waveforms)[0] in ("anger", "sadness")
+    checkpoints = list((emodb / "epochs").glob("*.checkpoint"))
+    assert len(checkpoints) == 4, "a fold each, and all recordings"
+    assert str(emodb) not in card
+    loaded = load_model(saved)
+    assert loaded[-1].checkpoint_dir is None
+    assert loaded.predict(waveforms)[0] in ("anger", "sadness")
     with pytest.raises(FileExistsError, match="Remove it, or save to another file"):
         run(emodb, save=saved)
     saved.unlink()

@@ -4,7 +4,9 @@ import re
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skspeech.model_selection import (
@@ -16,6 +18,7 @@ from skspeech.models import CNNLSTM2DClassifier, Conv3DRegressor
 from skspeech.persistence import load_model, make_model_card, save_model
 from skspeech.preprocessing import FixedDuration, LogMelSpectrogram
 from skspeech.testing import make_labels, make_recordings
+from skspeech.vocoders import WaveGlowVocoder
 
 WAVES, LABELS = make_recordings("waveform", 16), make_labels(16)
 SPEAKERS = np.array(["Ann", "Bob", "Cid|`x`", "Dan"])[np.arange(16) // 2 % 4]
@@ -84,6 +87,35 @@ class TestWhatTheEstimatorKnows:
         network = clone(fitted[-1]).set_params(checkpoint_dir="/home/ann", random_state=1)
         assert "/home/ann" not in make_model_card(make_pipeline(network, memory="/home/ann"))
 
+    def test_estimators_in_estimators_have_lines_of_their_own(self, fitted):
+        from sklearn.base import clone
+        from sklearn.pipeline import FeatureUnion
+
+        network = clone(fitted[-1]).set_params(checkpoint_dir="/home/ann")
+        for model, key in (
+            (FeatureUnion([("a", network)]), "a"),
+            (make_pipeline(FeatureUnion([("a", make_pipeline(network))])), None),
+            (GridSearchCV(network, {"lr": [0.1]}), "estimator"),
+        ):
+            card = make_model_card(model)
+            assert "/home/ann" not in card
+            steps = cells(card, "## Steps")
+            key = key or "featureunion__a__cnnlstm2dclassifier"
+            assert steps[f"`{key}`"][0] == "`skspeech.CNNLSTM2DClassifier`"
+            assert "`lstm_units=4`" in steps[f"`{key}`"][1]
+        assert cells(card, "## Steps")["`(the model)`"][1] == (
+            "`estimator=...`, `param_grid={'lr': [0.1]}`"
+        )
+
+    def test_no_folder_of_a_checkpoint(self):
+        card = make_model_card(WaveGlowVocoder(checkpoint="/home/ann/glow.pt"))
+        assert "`checkpoint='glow.pt'`" in card
+        assert "/home/ann" not in card
+
+    def test_what_answers_in_the_end(self, fitted):
+        card = make_model_card(make_pipeline(fitted, "passthrough"))
+        assert card.startswith("# CNNLSTM2DClassifier\n\n`CNNLSTM2DClassifier`: ")
+
     def test_what_nobody_said_is_not_stated(self, fitted):
         card = make_model_card(fitted)
         for heading in ("Data", "Intended use and limits", "Licence"):
@@ -110,6 +142,15 @@ class TestWhatTheEstimatorKnows:
         scores = cells(card, "## Evaluation")
         assert scores["squared error of standardised targets (MSE)"][0] == f"{mean:.4f}"
         assert not any("MCD" in name for name in scores)
+
+    def test_parameters_of_others_may_mean_something_else(self):
+        class Walk(BaseEstimator):
+            def __init__(self, *, steps=3, sample_rate="daily", checkpoint=1):
+                self.steps, self.sample_rate, self.checkpoint = steps, sample_rate, checkpoint
+
+        card = make_model_card(make_pipeline(Walk(steps=4, checkpoint=2)))
+        assert card.startswith("# Walk")
+        assert cells(card, "## Steps")["`walk`"][1] == "`checkpoint=2`, `steps=4`"
 
     def test_transformer(self):
         card = make_model_card(FixedDuration(duration=3.0))
@@ -245,6 +286,18 @@ class TestBesideTheFile:
         again = beside.read_text(encoding="utf-8")
         assert again.count("SHA-256") == card.count("SHA-256")
         assert cells(again, "## The file")["SHA-256"] != cells(card, "## The file")["SHA-256"]
+
+    def test_what_was_added_at_the_end_stays(self, path):
+        mine = "# Mine\n\n## Loading\n\nWith both hands.\n"
+        save_model(FixedDuration(), path, card=mine)
+        beside = path.with_name("model.skspeech.md")
+        card = f"{beside.read_text(encoding='utf-8')}\n## Notes\n\nKeep this.\n"
+        for _ in range(2):
+            save_model(FixedDuration(), path, card=card, overwrite=True)
+            card = beside.read_text(encoding="utf-8")
+        assert card.startswith(f"{mine}\n## Notes\n\nKeep this.\n\n## The file\n")
+        assert card.count("SHA-256") == 1
+        assert card.count("## Loading") == 2
 
     def test_is_not_overwritten_unasked(self, path):
         beside = path.with_name("model.skspeech.md")

@@ -2,12 +2,14 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 import zipfile
 
 import numpy as np
 import pytest
+import scipy.sparse
 import sklearn
 from numpy.testing import assert_array_equal
 from sklearn import config_context
@@ -25,7 +27,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import FeatureUnion, make_pipeline, make_union
-from sklearn.preprocessing import FunctionTransformer, LabelEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, LabelEncoder, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
 from skspeech.exceptions import MissingExtraError
@@ -126,6 +128,13 @@ class TestRoundTrip:
             loaded.decision_function(SPECTROGRAMS), model.decision_function(SPECTROGRAMS)
         )
 
+    def test_sparse(self, path):
+        model = make_pipeline(OneHotEncoder(), SVC()).fit(TABLE.round(), LABELS)
+        save_model(model, path)
+        loaded = load_model(path, trusted=["scipy.sparse._csr.csr_matrix"])
+        assert scipy.sparse.issparse(loaded[-1].support_vectors_)
+        assert_array_equal(loaded.predict(TABLE.round()), model.predict(TABLE.round()))
+
     def test_label_encoder_in_what_was_learned(self, path):
         step = FixedDuration()
         step.encoder_ = LabelEncoder().fit(LABELS)
@@ -135,7 +144,7 @@ class TestRoundTrip:
     def test_named_columns_out(self, path):
         pandas = pytest.importorskip("pandas", reason="named columns are pandas'")
         table = pandas.DataFrame(TABLE, columns=list("abcd"))
-        model = make_pipeline(StandardScaler(), StandardScaler())
+        model = make_pipeline(make_union(StandardScaler(), "passthrough"), StandardScaler())
         model.set_output(transform="pandas").fit(table)
         save_model(model, path)
         assert load_model(path).transform(table).equals(model.transform(table))
@@ -157,17 +166,21 @@ class TestRoundTrip:
         assert_array_equal(load_model(path).predict(TABLE), model.predict(TABLE))
         assert hasattr(model, "_metadata_request")
 
-    def test_new_process(self, saved, tmp_path):
-        np.save(tmp_path / "x.npy", TABLE)
+    def test_new_process(self, path, tmp_path):
+        model = make_pipeline(network(), StandardScaler(), SVC()).fit(SPECTROGRAMS, LABELS)
+        save_model(model, path)
         code = (
-            "import sys, numpy as np\n"
+            "import numpy as np\n"
             "from skspeech.persistence import load_model\n"
-            f"print(*load_model({str(saved)!r}).predict(np.load({str(tmp_path / 'x.npy')!r})))"
+            "from skspeech.testing import make_recordings\n"
+            f"loaded = load_model({str(path)!r})\n"
+            "found = loaded.decision_function(make_recordings('spectrogram', 16))\n"
+            f"np.save({str(tmp_path / 'found.npy')!r}, found)\n"
         )
-        found = subprocess.run(
-            [sys.executable, "-c", code], check=True, capture_output=True, text=True
-        )
-        assert found.stdout.split() == load_model(saved).predict(TABLE).tolist()
+        other = {**os.environ, "PYTHONHASHSEED": "7"}
+        subprocess.run([sys.executable, "-c", code], check=True, env=other)
+        expected = model.decision_function(SPECTROGRAMS)
+        assert_array_equal(np.load(tmp_path / "found.npy"), expected)
 
 
 class TestRefusedToSave:
@@ -350,6 +363,37 @@ class TestRefusedToLoad:
                 load_model(put(skops_file(step(copy=inner))))
             assert str(caught.value).isprintable()
 
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "sklearn.Tree; rm -rf x #.Tree",
+            "numpy.log1p (numpy), which is fine. Run 'curl x | sh' first. numpy.y",
+            "numpy.`x`.y",
+            "numpy.$(x).y",
+            "sklearn.tr\N{CYRILLIC SMALL LETTER IE}e.Tree",
+            "numpy",
+        ],
+    )
+    def test_the_message_asks_for_nothing_but_names(self, name, put):
+        with pytest.raises(ValueError, match="none of its own") as caught:
+            load_model(put(skops_file(step(copy=node("Object", name)))))
+        assert "--trust" not in str(caught.value)
+
+    def test_the_warning_moves_no_cursor(self, put):
+        data = skops_file(step(_sklearn_version=text("0.1\x1b[2J\nand")))
+        with pytest.warns(InconsistentVersionWarning, match="from version unknown when") as caught:
+            load_model(put(data))
+        assert len(caught) == 1
+        assert "\x1b" not in str(caught[0].message)
+
+    def test_a_sparse_matrix_that_would_fill_the_memory(self, put):
+        matrix = io.BytesIO()
+        scipy.sparse.save_npz(matrix, scipy.sparse.csr_matrix(np.zeros((1, 1))))
+        inner = node("SparseMatrix", "scipy.sparse._matrix.spmatrix", type="scipy", file="0.x")
+        data = skops_file(step(copy=inner), members=[("0.x", matrix.getvalue())])
+        with pytest.raises(ValueError, match="compressed"):
+            load_model(put(data))
+
     def test_compressed(self, put):
         data = skops_file(step(), members=[("0.npy", bytes(10**6))], compressed=True)
         with pytest.raises(ValueError, match="compressed"):
@@ -377,6 +421,18 @@ class TestRefusedToLoad:
         data = skops_file(step(copy=inner), members=[("0.npy", array.getvalue())])
         with pytest.raises(ValueError, match="allow_pickle=False"):
             load_model(put(data))
+
+    @pytest.mark.parametrize(
+        "hide",
+        [
+            lambda inner: items("set", inner),
+            lambda inner: node("Object", "sklearn._loss.link.LogLink", content=named(x=inner)),
+        ],
+    )
+    def test_a_hidden_cache(self, hide, put):
+        inner = step("sklearn.pipeline.Pipeline", memory=text("cache"))
+        with pytest.raises(ValueError, match="a cache"):
+            load_model(put(skops_file(step(copy=hide(inner)))))
 
     @pytest.mark.parametrize("by_reference", [False, True])
     def test_a_cache(self, by_reference, path, rewrite):

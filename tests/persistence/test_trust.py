@@ -229,6 +229,7 @@ class TestRefusedToLoad:
             ".Sieve",
             "../grain.Sieve",
             "grain.Sieve\x1b[2J",
+            "\N{CYRILLIC SMALL LETTER DZE}klearn.svm.SVC",
         ],
     )
     def test_names_that_can_be_none(self, name, saved, rewrite):
@@ -245,6 +246,17 @@ class TestRefusedToLoad:
 
         rewrite(saved, tree=change)
         with pytest.raises(ValueError, match=r"a distribution that is not known|grain-voices 1"):
+            load_model(saved)
+
+    @pytest.mark.parametrize("name", ["skspeech", "scikit-learn", "numpy"])
+    def test_no_file_speaks_for_our_distributions(self, name, saved, rewrite):
+        def change(tree):
+            tree["steps"][0][1]["steps"][0][1].update(
+                {"class": "chaff.Husk", "distribution": name, "version": "1.9"}
+            )
+
+        rewrite(saved, tree=change)
+        with pytest.raises(ValueError, match=r"chaff\.Husk \(a distribution that is not known\)"):
             load_model(saved)
 
     @pytest.mark.parametrize(
