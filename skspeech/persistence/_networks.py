@@ -2,10 +2,27 @@
 
 from typing import Any
 
-__all__ = ["NET_SETTINGS", "planned_network", "shapes"]
+__all__ = ["NET_SETTINGS", "check_described", "planned_network", "shapes"]
 
 #: What a net was set to when it was fitted, whatever the estimator's parameters are by now.
 NET_SETTINGS = ("batch_frames", "batch_size", "lr", "precision", "verbose")
+
+
+def check_described(estimator: Any, name: str) -> None:
+    """Refuse a fitted estimator whose parameters describe another network than the fitted one.
+
+    Raises
+    ------
+    ValueError
+        The message gives it `name`.
+    """
+    fitted = estimator.module_.network
+    planned = planned_network(estimator, len(shapes(fitted)))
+    if repr(planned) != repr(fitted) or shapes(planned) != shapes(fitted):
+        raise ValueError(
+            f"The parameters of {name} were changed after fit and describe another network than "
+            "the fitted one. Set them back, or fit again."
+        )
 
 
 def planned_network(estimator: Any, n_weights: int) -> Any:

@@ -9,7 +9,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skspeech.archive import TreeWriter, joined
-from skspeech.persistence._networks import NET_SETTINGS, planned_network, shapes
+from skspeech.persistence._networks import NET_SETTINGS, check_described
 from skspeech.persistence._scikit_learn import nested_estimators, pack_step
 from skspeech.persistence._trust import class_name, origin, own_name
 
@@ -142,13 +142,7 @@ class ModelWriter(TreeWriter):
     def _net(self, estimator: Any, key: str) -> dict[str, Any]:
         """Keep the weights, what the net was set to when it was fitted, and a row an epoch."""
         net = estimator.net_
-        fitted = net.module_.network
-        planned = planned_network(estimator, len(shapes(fitted)))
-        if repr(planned) != repr(fitted) or shapes(planned) != shapes(fitted):
-            raise ValueError(
-                f"The parameters of {key or 'the model'} were changed after fit and describe "
-                "another network than the fitted one. Set them back, or fit again."
-            )
+        check_described(estimator, key or "the model")
         weights = {}
         for name, tensor in net.module_.state_dict().items():
             weights[name] = self.tensor(tensor.cpu().numpy(), f"{joined(key, 'net_')}/{name}")

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skspeech.archive import write_whole
 from skspeech.exceptions import MissingExtraError
+from skspeech.persistence._networks import check_described
 
 __all__ = ["to_onnx"]
 
@@ -72,7 +73,8 @@ def to_onnx(
         If the estimator is no network, or that of a plugin does what torch's exporter cannot follow
         or ONNX has no operator for. The message says what to do.
     ValueError
-        If `output` is none of what the estimator gives, the weights have 2 GiB or more, or
+        If `output` is none of what the estimator gives, its parameters were changed so that they no
+        longer describe the network, the weights have 2 GiB or more, or
         onnxruntime gives other answers.
 
     Notes
@@ -139,6 +141,7 @@ def _answers(estimator: Any, output: str | None) -> Any:
             f"NetworkClassifier or NetworkRegressor.{_hint(estimator)}"
         )
     check_is_fitted(estimator, "net_")
+    check_described(estimator, type(estimator).__name__)
     for package in _PACKAGES:
         try:
             import_module(package)

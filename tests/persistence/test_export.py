@@ -1,5 +1,6 @@
 """Files of ONNX answer in onnxruntime what the networks answer, whatever the lengths."""
 
+import copy
 import json
 import logging
 import sys
@@ -423,6 +424,12 @@ def test_what_holds_a_network_is_refused_with_a_hint(name, plain, tmp_path):
 def test_an_unfitted_network_is_refused(tmp_path):
     with pytest.raises(NotFittedError, match=r"CNNLSTM2DClassifier"):
         to_onnx(CNNLSTM2DClassifier(), tmp_path / "network.onnx")
+
+
+def test_parameters_that_no_longer_describe_the_network_are_refused(plain, tmp_path):
+    changed = copy.copy(plain[0]).set_params(lstm_units=77)
+    with pytest.raises(ValueError, match="CNNLSTM2DClassifier were changed after fit"):
+        to_onnx(changed, tmp_path / "network.onnx")
 
 
 def test_an_output_that_it_does_not_have_is_refused(plain, tmp_path):
