@@ -15,7 +15,8 @@ from sklearn.utils import Tags
 from skspeech.exceptions import ValidationWarning
 from skspeech.recordings import features_kept_on_failure, validate_recordings
 from skspeech.training.callbacks import BestEpoch, EpochHooks, standard_callbacks
-from skspeech.training.checkpoint import Checkpoint, open_checkpoint, training_key
+from skspeech.training.checkpoint import Checkpoint, open_checkpoint
+from skspeech.training.identity import training_key
 from skspeech.training.labels import check_groups
 from skspeech.training.net import SpeechNet, make_optimizer, resolve_device
 from skspeech.training.parameters import TRAINING_CONSTRAINTS
@@ -139,7 +140,7 @@ class Network(CallbackSupportMixin, BaseEstimator):
                 ValidationWarning,
                 stacklevel=5,
             )
-        with self._checkpoint(X, y, groups, held.indices) as checkpoint:
+        with self._checkpoint(recordings, y, groups, held.indices) as checkpoint:
             hooks = partial(self._hooks, context, data)
             net, fitted = self._train(recordings, targets, held, rng, hooks, checkpoint)
         # only now, so that a training that fails leaves an estimator that agrees with itself

@@ -234,10 +234,12 @@ class EpochHooks(Callback):
             reconstruction_attributes=lambda: {"net_": net.snapshot(), **self.fitted},
             **self.data,
         )
-        net.stop_requested |= bool(stop)
+        if stop and not net.stop_requested:
+            net.stop_requested = True
+            net.progress.write_no_more()  # a training without these callbacks goes on from before
 
     def state_dict(self) -> dict[str, Any]:
-        """Return nothing: what others are told of is how a run goes, and not its result."""
+        """Return nothing: what they remember is theirs."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ pickle. Its name is a hash of all that the result depends on, so that each train
 cross-validation or of a search has a file of its own.
 """
 
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from hashlib import sha256
@@ -19,51 +20,11 @@ import torch
 
 from skspeech.archive import FileFormat, TreeReader, TreeWriter, write_whole
 
-__all__ = ["Checkpoint", "Progress", "open_checkpoint", "training_key"]
+__all__ = ["Checkpoint", "Progress", "net_digest", "open_checkpoint"]
 
 _FORMAT = FileFormat("skspeech checkpoint", 1)
-# These change where and how loudly a network is trained, and nothing of the result.
-_NO_MATTER = ("checkpoint_dir", "verbose")
-
-
-def training_key(estimator: Any, *data: Any) -> str:
-    """Return a hash of all that a training's result depends on.
-
-    Parameters
-    ----------
-    estimator : Network
-        With its parameters; one that trains on, with its weights and its optimiser's state.
-    *data
-        What it is fitted on: recordings, targets, groups, what is held out.
-
-    Raises
-    ------
-    ValueError
-        If the seed is None, or something is not to be told from others, such as a lambda.
-    """
-    from joblib import hash as content_hash
-
-    from skspeech import __version__
-
-    if estimator.random_state is None:
-        raise ValueError(
-            "checkpoint_dir needs a random_state: without one, each run holds out other "
-            "recordings, and none could go on where another stopped. Set random_state=0."
-        )
-    parameters = estimator.get_params(deep=False)
-    parameters = {name: parameters[name] for name in sorted(parameters.keys() - _NO_MATTER)}
-    cls = type(estimator)
-    start = _digest(estimator.net_) if estimator.warm_start and hasattr(estimator, "net_") else ""
-    known = (__version__, f"{cls.__module__}.{cls.__qualname__}", parameters, start)
-    try:
-        # a worker sees a large array as a memory map
-        return content_hash((known, *data), coerce_mmap=True)
-    except Exception as error:  # what pickle raises depends on what it meets
-        raise ValueError(
-            f"{cls.__name__} cannot be told from others for its checkpoint ({error}). Use "
-            "functions of a module in its parameters and to read recordings, or set "
-            "checkpoint_dir=None."
-        ) from error
+# A callback may hold these; others, such as a namedtuple, would come back as something else.
+_CONTAINERS = (Counter, OrderedDict, dict, list, tuple)
 
 
 @contextmanager
@@ -78,7 +39,7 @@ def open_checkpoint(folder: str | PathLike, key: str) -> Iterator["Checkpoint"]:
     folder : str or path-like
         Made if it is not there.
     key : str
-        Of :func:`training_key`.
+        Of :func:`~skspeech.training.identity.training_key`.
     """
     from filelock import FileLock, Timeout
 
@@ -132,11 +93,7 @@ class Checkpoint:
                 name: writer.value(_remembered(callback), f"callbacks/{name}")
                 for name, callback in net.callbacks_
             },
-            "draws": {
-                "torch": writer.value(torch.get_rng_state(), "draws/torch"),
-                "device": writer.value(_device_draws(net.device), "draws/device"),
-                "excerpts": writer.value(excerpts, "draws/excerpts"),
-            },
+            "draws": writer.all(_draws(net.device, excerpts), "draws"),
         }
         write_whole(self.path, _FORMAT.pack(tree, writer.tensors))
 
@@ -166,16 +123,15 @@ class Checkpoint:
             for name, callback in net.callbacks_:
                 if name in remembered:  # who only looks on may be new
                     _remind(callback, remembered[name])
-            draws = reader.all(tree["draws"])
+            n_epochs, excerpts = tree["n_epochs"], _restore_draws(net, reader.all(tree["draws"]))
+            if n_epochs not in range(1, len(net.history) + 1):
+                raise ValueError(f"it has {len(net.history)} epochs and says {n_epochs!r}")
+            return n_epochs, bool(tree["finished"]), excerpts
         except Exception as error:  # whatever a parser makes of it, it is the file's fault
             raise ValueError(
                 f"{self.path} cannot be gone on with ({type(error).__name__}: {error}). Remove it "
                 "to train anew."
             ) from error
-        torch.set_rng_state(draws["torch"])
-        if draws["device"] is not None and torch.device(net.device).type == "cuda":
-            torch.cuda.set_rng_state(draws["device"], net.device)
-        return tree["n_epochs"], tree["finished"], draws["excerpts"]
 
 
 class Progress:
@@ -218,6 +174,10 @@ class Progress:
         self.n_done += 1
         self.finished = stop or self.n_done >= self.n_planned
 
+    def write_no_more(self) -> None:
+        """Leave what is written as it is: who ends this training is not in what it is known by."""
+        self.checkpoint = None
+
     def write(self, net: Any) -> None:
         """Write how the net now stands."""
         if self.checkpoint is not None:
@@ -231,11 +191,32 @@ class Progress:
 
 
 class _Writer(TreeWriter):
-    def _encoders(self) -> dict[type, Callable[[Any, str], Any]]:
-        def encode(tensor: torch.Tensor, key: str) -> dict[str, str]:
-            return {"torch": self.tensor(tensor.detach().cpu().numpy(), key)}
+    def value(self, value: Any, key: str) -> Any:
+        kind = type(value)
+        if issubclass(kind, dict | list | tuple) and kind not in _CONTAINERS:
+            raise TypeError(
+                f"{key} holds a {kind.__qualname__}, which a file cannot hold without code."
+                f"{self._mend(key)}"
+            )
+        return super().value(value, key)
 
-        return {**super()._encoders(), torch.Tensor: encode}
+    def _encoders(self) -> dict[type, Callable[[Any, str], Any]]:
+        return {
+            Counter: lambda value, key: {"counter": self.value(dict(value), key)},
+            OrderedDict: lambda value, key: {"ordered": self.value(dict(value), key)},
+            torch.Tensor: self._torch,
+            **super()._encoders(),
+        }
+
+    def _torch(self, tensor: torch.Tensor, key: str) -> dict[str, str]:
+        try:
+            array = tensor.detach().cpu().numpy()
+        except TypeError as error:  # numpy has no bfloat16, for one
+            raise TypeError(
+                f"{key} holds a tensor of {tensor.dtype}, which a file cannot hold."
+                f"{self._mend(key)}"
+            ) from error
+        return {"torch": self.tensor(array, key)}
 
     def _mend(self, key: str) -> str:
         if not key.startswith("callbacks"):
@@ -248,12 +229,19 @@ class _Writer(TreeWriter):
 
 class _Reader(TreeReader):
     def _decoders(self) -> dict[str, Callable[[Any], Any]]:
-        return {**super()._decoders(), "torch": lambda key: torch.from_numpy(self.tensors[key])}
+        return {
+            **super()._decoders(),
+            "counter": lambda content: Counter(self.value(content)),
+            "ordered": lambda content: OrderedDict(self.value(content)),
+            "torch": lambda key: torch.from_numpy(self.tensors[key]),
+        }
 
 
 def _net_tree(net: Any, writer: _Writer) -> dict[str, Any]:
+    trained = [name for name, p in net.module_.named_parameters() if p.requires_grad]
     return {
         "weights": writer.value(dict(net.module_.state_dict()), "weights"),
+        "trained": trained,  # a callback may have frozen others
         "optimizer": writer.value(net.optimizer_.state_dict(), "optimizer"),
         "history": writer.value(list(net.history), "history"),
     }
@@ -263,54 +251,97 @@ def _restore_net(net: Any, saved: dict[str, Any]) -> None:
     from skorch.history import History
 
     net.module_.load_state_dict(saved["weights"])
-    net.optimizer_.load_state_dict(saved["optimizer"])
+    for name, parameter in net.module_.named_parameters():
+        parameter.requires_grad_(name in saved["trained"])
+    _restore_optimizer(net.optimizer_, saved["optimizer"])
     net.history = History(saved["history"])
 
 
-def _digest(net: Any) -> str:
-    """Return a hash of a net's weights, its optimiser's state and its history."""
+def _restore_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    optimizer.load_state_dict(saved)
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    for i, weight in enumerate(weights):
+        for name, value in saved["state"].get(i, {}).items():
+            if isinstance(value, torch.Tensor):  # which torch has cast to the weight's type
+                state = optimizer.state[weight]
+                state[name] = value.to(state[name].device)
+
+
+def net_digest(net: Any) -> str:
+    """Return a hash of a net's weights, its optimiser's state and its history without the time."""
     writer = _Writer()
     tree = _net_tree(net, writer)
+    history = [{**row, "dur": 0} for row in net.history]
+    tree["history"] = writer.value(history, "history")
     return sha256(_FORMAT.pack(tree, writer.tensors)).hexdigest()
 
 
-def _device_draws(device: str) -> torch.Tensor | None:
-    return torch.cuda.get_rng_state(device) if torch.device(device).type == "cuda" else None
+def _draws(device: str, excerpts: Any) -> dict[str, Any]:
+    on_cuda = torch.device(device).type == "cuda"
+    return {
+        "torch": torch.get_rng_state(),
+        "device": torch.cuda.get_rng_state(device) if on_cuda else None,
+        "excerpts": excerpts,
+    }
+
+
+def _restore_draws(net: Any, saved: dict[str, Any]) -> Any:
+    """Let the generators stand as they did; return the state of that of random excerpts."""
+    torch.set_rng_state(saved["torch"])
+    if saved["device"] is not None and torch.device(net.device).type == "cuda":
+        torch.cuda.set_rng_state(saved["device"], net.device)
+    return saved["excerpts"]
 
 
 def _remembered(callback: Any) -> Any:
     """Return what a callback must know to go on."""
     if hasattr(callback, "state_dict"):
         return callback.state_dict()
-    given = signature(type(callback)).parameters  # skorch takes all without a last _ for given
-    state = {name: value for name, value in vars(callback).items() if name not in given}
-    if not type(callback).__module__.startswith("skorch."):
-        return state
+    held, given = vars(callback), _given(callback)
+    if not _is_of_skorch(callback):  # a user may well count on from a number that was given
+        return {
+            name: value
+            for name, value in held.items()
+            if name not in given or _is_plain(value, arrays=False)
+        }
     # what else skorch's own hold, such as a progress bar, they make anew when a training begins
-    state = {name: _state_of_schedule(value) for name, value in state.items()}
-    return {name: value for name, value in state.items() if _is_plain(value)}
+    return {
+        name: value.state_dict() if _is_schedule(value) else value
+        for name, value in held.items()
+        if name not in given and (_is_schedule(value) or _is_plain(value))
+    }
 
 
 def _remind(callback: Any, state: Any) -> None:
     if hasattr(callback, "load_state_dict"):
         callback.load_state_dict(state)
         return
+    # no file says where skorch's own write to
+    given = _given(callback) if _is_of_skorch(callback) else ()
     for name, value in state.items():
         now: Any = getattr(callback, name, None)
         if hasattr(now, "load_state_dict"):
             now.load_state_dict(value)
-        else:
+        elif name not in given:
             setattr(callback, name, value)
 
 
-def _state_of_schedule(value: Any) -> Any:
-    has_state = hasattr(value, "state_dict") and not isinstance(value, type)
-    return value.state_dict() if has_state else value
+def _given(callback: Any) -> Any:
+    return signature(type(callback)).parameters
 
 
-def _is_plain(value: Any) -> bool:
+def _is_of_skorch(callback: Any) -> bool:
+    return type(callback).__module__.startswith("skorch.")
+
+
+def _is_schedule(value: Any) -> bool:
+    return hasattr(value, "state_dict") and not isinstance(value, type)
+
+
+def _is_plain(value: Any, *, arrays: bool = True) -> bool:
+    writer = _Writer()
     try:
-        _Writer().value(value, "")
+        writer.value(value, "")
     except TypeError:
         return False
-    return True
+    return arrays or not any(tensor.ndim for tensor in writer.tensors.values())

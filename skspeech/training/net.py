@@ -430,8 +430,9 @@ class SpeechNet(NeuralNet):
         return twin
 
     def __getstate__(self) -> dict[str, Any]:
-        # skorch trains this very module as module_, and maps only that one to the device found
-        return {**super().__getstate__(), "module": None}
+        # skorch trains this very module as module_, and maps only that one to the device found;
+        # the recordings are not to travel with a net that a callback writes
+        return {**super().__getstate__(), "module": None, "sample": None, "progress": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         try:

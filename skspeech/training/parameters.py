@@ -97,8 +97,9 @@ checkpoint_dir : path or None, default={checkpoint_dir}
     from its last epoch when it is called again with the same recordings, parameters and seed (None
     is refused), to the result that it would have had; one that was finished is taken from there.
     Each training has a file of its own, named by a hash of all that its result depends on, in
-    this version; nobody removes them but you. Callbacks of your own that remember something other
-    than numbers, texts, arrays and tensors need ``state_dict`` and ``load_state_dict``.
+    this version, of functions and classes by their names; nobody removes them but you. Callbacks
+    of your own that remember something other than numbers, texts, arrays and tensors need
+    ``state_dict`` and ``load_state_dict``.
 verbose : int, default={verbose}
     1 prints a row an epoch.
 random_state : int, RandomState instance or None, default={random_state}

@@ -1,5 +1,6 @@
 """A training that is stopped goes on to the result that it would have had."""
 
+from collections import Counter, OrderedDict, defaultdict, namedtuple
 from functools import partial
 
 import numpy as np
@@ -9,19 +10,22 @@ from joblib import Parallel, delayed
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.callback import ProgressBar
-from sklearn.model_selection import GridSearchCV, PredefinedSplit, ShuffleSplit
+from sklearn.model_selection import GridSearchCV, ShuffleSplit
 from sklearn.pipeline import make_pipeline
-from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, Freezer, LRScheduler, Unfreezer
+from torch.optim.lr_scheduler import MultiStepLR, OneCycleLR
 
+from skspeech.archive import FileFormat
 from skspeech.base import NetworkClassifier, NetworkRegressor
 from skspeech.plugins import all_estimators
 from skspeech.preprocessing import SpectrogramScaler
 from skspeech.recordings import RecordingSequence
 from skspeech.testing import make_labels, make_recordings, small_instance
 from skspeech.testing.data import data, speakers
-from skspeech.training.checkpoint import Checkpoint, open_checkpoint, training_key
+from skspeech.training.checkpoint import Checkpoint, open_checkpoint
 from skspeech.training.net import SpeechNet
 
+FORMAT = FileFormat("skspeech checkpoint", 1)
 SPECTROGRAMS, LABELS = make_recordings("spectrogram", 16), make_labels(16)
 
 NETWORKS = sorted(
@@ -61,6 +65,85 @@ class Remembering(Forgetful):
         self.seen = set(state["seen"])
 
 
+class Counting(Counts):
+    """One that counts on from what it was given, and in other kinds of containers."""
+
+    def __init__(self, total=0):
+        self.total = total
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        self.found, self.order = Counter(), OrderedDict()
+
+    def on_epoch_end(self, net, **kwargs):
+        self.total += 1
+        self.found[f"epoch {self.total}"] += 1
+        self.order[self.total] = np.arange(self.total)
+        self.order.move_to_end(self.total, last=False)
+        net.history.record("event_lr", self.total + len(self.found) + next(iter(self.order)))
+        net.history.record("confusion", np.eye(2))
+
+
+class Precise(torch.optim.Optimizer):
+    """One whose state is of another type than the weights, to its last digits."""
+
+    def __init__(self, groups, lr):
+        super().__init__(groups, {"lr": lr / 100})
+
+    @torch.no_grad()
+    def step(self, closure):
+        with torch.enable_grad():
+            closure()
+        for group in self.param_groups:
+            for weight in group["params"]:
+                state = self.state[weight]
+                state["sum"] = state.get("sum", 0) + weight.grad.double()
+                weight -= (group["lr"] * (1e12 * state["sum"]).sin()).float()
+
+
+class Given(Callback):
+    """One that only looks at what it is given."""
+
+    def __init__(self, value):
+        self.value = value
+
+
+class Holds(Callback):
+    """One that remembers what it is given; what that is, is said by a function of a module."""
+
+    def __init__(self, make):
+        self.make = make
+
+    def on_epoch_end(self, net, **kwargs):
+        self.held = self.make()
+
+
+def make_pair():
+    return namedtuple("Pair", "first second")(1, 2)
+
+
+def make_half():
+    return torch.zeros(2, dtype=torch.bfloat16)
+
+
+class StopAfter:
+    """A callback of scikit-learn's kind."""
+
+    def __init__(self, n_epochs):
+        self.n_epochs = n_epochs
+
+    def setup(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator):
+        return context.task_name == "epoch" and fitted_estimator.n_iter_ == self.n_epochs
+
+    def teardown(self, estimator, context):
+        pass
+
+
 def small(name="CNNLSTM2DClassifier", **parameters):
     estimator = small_instance(name)
     return estimator.set_params(**{"max_epochs": 4, **parameters})
@@ -79,6 +162,15 @@ def killed(estimator, *data, after, monkeypatch):
         patched.setattr(Checkpoint, "save", save_and_die)
         with pytest.raises(Killed):
             estimator.fit(*data)
+
+
+def tamper(folder, change):
+    """Change the only checkpoint in a folder, so that it still is one."""
+    (path,) = folder.glob("*.checkpoint")
+    members, _ = FORMAT.unpack(path.read_bytes())
+    tree = FORMAT.tree(members)
+    change(tree)
+    path.write_bytes(FORMAT.pack(tree, FORMAT.tensors(members)))
 
 
 @pytest.fixture
@@ -131,6 +223,7 @@ class TestGoingOn:
             {"optimizer": "sgd"},
             {"optimizer": "rmsprop", "weight_decay": 0.1},
             {"optimizer": torch.optim.RAdam},
+            {"optimizer": Precise, "validation": None},
             {"lr_patience": 1, "patience": 3},
             {"validation": None},
             {"validation": None, "batch_frames": 60},
@@ -141,6 +234,11 @@ class TestGoingOn:
             {"callbacks": [("early", EarlyStopping("train_loss", threshold=0.5, patience=3))]},
             {"callbacks": [Counts()], "verbose": 1},
             {"callbacks": [Remembering()]},
+            {"callbacks": [Counting(3), Counting()]},
+            {"callbacks": [Freezer("*weight", at=1), Unfreezer("*weight", at=3)]},
+            {"callbacks": [EarlyStopping(patience=2, load_best=True)]},
+            {"callbacks": [LRScheduler(MultiStepLR, milestones=[2, 4])]},
+            {"callbacks": [LRScheduler(OneCycleLR, max_lr=0.1, total_steps=90)]},
             {"random_state": np.random.RandomState(3)},
             {"standardize": None, "precision": "bfloat16"},
         ],
@@ -205,6 +303,15 @@ class TestGoingOn:
         assert estimator.n_iter_ == 7
         assert len(list(folder.glob("*.checkpoint"))) == 2
 
+    def test_what_a_callback_is_given_is_not_written(self, tmp_path):
+        """It may be all the recordings."""
+        for value in (0, np.zeros(10**5), [np.zeros(10**5)]):
+            estimator = small(checkpoint_dir=tmp_path, max_epochs=1)
+            estimator.set_params(callbacks=[Given(value)]).fit(SPECTROGRAMS, LABELS)
+        sizes = [path.stat().st_size for path in tmp_path.glob("*.checkpoint")]
+        assert len(sizes) == 3
+        assert max(sizes) < min(sizes) + 2000
+
     def test_finished_is_taken_as_it_is(self, tmp_path, trained):
         first = small(checkpoint_dir=tmp_path).fit(SPECTROGRAMS, LABELS)
         n_trained = len(trained)
@@ -217,6 +324,15 @@ class TestGoingOn:
         killed(estimator, SPECTROGRAMS, LABELS, after=2, monkeypatch=monkeypatch)
         estimator.set_callbacks(ProgressBar()).fit(SPECTROGRAMS, LABELS)
         assert estimator.n_iter_ == 4
+
+    def test_stopped_by_callbacks_of_scikit_learn(self, tmp_path):
+        """They are no parameters, so that a training without them is another one."""
+        expected = small().fit(SPECTROGRAMS, LABELS)
+        estimator = small(checkpoint_dir=tmp_path)
+        for _ in range(2):
+            stopped = clone(estimator).set_callbacks(StopAfter(2)).fit(SPECTROGRAMS, LABELS)
+            assert stopped.n_iter_ == 2
+        assert_equal_trainings(estimator.fit(SPECTROGRAMS, LABELS), expected)
 
     def test_a_failure_keeps_what_is_written(self, tmp_path, trained):
         estimator = small(checkpoint_dir=tmp_path, lr=1e30, validation=None, optimizer="sgd")
@@ -246,6 +362,46 @@ class TestRefused:
         with pytest.raises(TypeError, match=r"Forgetful.*holds a set.*state_dict\(\)"):
             estimator.fit(SPECTROGRAMS, LABELS)
 
+    @pytest.mark.parametrize(
+        ("make", "reason"),
+        [
+            (make_pair, "a Pair"),
+            (partial(defaultdict, int), "a defaultdict"),
+            (make_half, "bfloat16"),
+        ],
+    )
+    def test_memory_that_would_come_back_as_something_else(self, make, reason, tmp_path):
+        estimator = small(checkpoint_dir=tmp_path, callbacks=[Holds(make)])
+        with pytest.raises(TypeError, match=rf"Holds.*{reason}.*state_dict\(\)"):
+            estimator.fit(SPECTROGRAMS, LABELS)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda tree: tree.pop("finished"),
+            lambda tree: tree.update(n_epochs="1"),
+            lambda tree: tree.update(n_epochs=10**12),
+            lambda tree: tree.update(n_epochs=-1),
+            lambda tree: tree["draws"].update(torch="none"),
+            lambda tree: tree["callbacks"].update(best_epoch=3),
+            lambda tree: tree["net"].update(history=[]),
+            lambda tree: tree.update(net={}),
+        ],
+    )
+    def test_tampered(self, change, tmp_path):
+        small(checkpoint_dir=tmp_path, max_epochs=1).fit(SPECTROGRAMS, LABELS)
+        tamper(tmp_path, change)
+        with pytest.raises(ValueError, match="cannot be gone on with"):
+            small(checkpoint_dir=tmp_path, max_epochs=1).fit(SPECTROGRAMS, LABELS)
+
+    def test_what_callbacks_of_skorch_are_given(self, tmp_path, monkeypatch):
+        stopping = EarlyStopping(patience=3)
+        estimator = small(checkpoint_dir=tmp_path, callbacks=[stopping])
+        killed(estimator, SPECTROGRAMS, LABELS, after=1, monkeypatch=monkeypatch)
+        other = ["monitor", "nothing"]
+        tamper(tmp_path, lambda tree: tree["callbacks"]["EarlyStopping"]["dict"].append(other))
+        assert estimator.fit(SPECTROGRAMS, LABELS).n_iter_ == 4
+
     @pytest.mark.parametrize("content", [b"", b"PK", b"not a checkpoint" * 99])
     def test_damaged(self, content, tmp_path):
         small(checkpoint_dir=tmp_path).fit(SPECTROGRAMS, LABELS)
@@ -271,50 +427,6 @@ class TestRefused:
     def test_type(self):
         with pytest.raises(ValueError, match="'checkpoint_dir' parameter"):
             small(checkpoint_dir=3).fit(SPECTROGRAMS, LABELS)
-
-
-class TestKey:
-    def key(self, recordings=SPECTROGRAMS, labels=LABELS, groups=None, **parameters):
-        return training_key(small(**parameters), recordings, labels, groups)
-
-    @pytest.mark.parametrize(
-        "parameters",
-        [
-            {"lr": 0.2},
-            {"random_state": 1},
-            {"max_epochs": 9},
-            {"labels": LABELS[::-1].copy()},
-            {"groups": LABELS},
-            {"recordings": [-x for x in SPECTROGRAMS]},
-            {"validation": PredefinedSplit([0] * 3 + [-1] * 13)},
-            {"callbacks": [Counts()]},
-            {"name": "VariableLengthCRNNClassifier"},
-        ],
-        ids=lambda parameters: next(iter(parameters)),
-    )
-    def test_what_changes_the_result(self, parameters):
-        assert self.key(**parameters) != self.key()
-
-    def test_what_does_not(self):
-        assert self.key(verbose=1, checkpoint_dir="elsewhere") == self.key()
-        again = [x.copy() for x in SPECTROGRAMS]
-        assert self.key(recordings=again) == self.key(recordings=list(SPECTROGRAMS))
-
-    def test_a_memory_map(self, tmp_path):
-        table = np.random.default_rng(0).standard_normal((8, 5))
-        np.save(tmp_path / "table.npy", table)
-        mapped = np.load(tmp_path / "table.npy", mmap_mode="r")
-        assert self.key(recordings=mapped) == self.key(recordings=table)
-
-    def test_what_was_trained_before(self):
-        first, second = (small(random_state=seed).fit(SPECTROGRAMS, LABELS) for seed in (0, 1))
-        second.set_params(random_state=0)
-        keys = set()
-        for warm_start in (False, True):
-            for estimator in (first, second):
-                estimator.set_params(warm_start=warm_start)
-                keys.add(training_key(estimator, SPECTROGRAMS, LABELS, None))
-        assert len(keys) == 3
 
 
 class TestSharing:

@@ -316,6 +316,22 @@ def test_pickle_does_not_grow_with_the_training_set():
     assert abs(many_size - few_size) < 200
 
 
+class Pickles(Callback):
+    """Says how large a net is that is written while it is trained."""
+
+    n_bytes: list = []
+
+    def on_epoch_end(self, net, **kwargs):
+        self.n_bytes.append(len(pickle.dumps(net)))
+
+
+def test_pickle_in_a_training_does_not_hold_the_training_set():
+    for x in (X, [np.hstack([x] * 9) for x in X]):
+        small(max_epochs=1, callbacks=[Pickles()]).fit(x, Y)
+    first, second = Pickles.n_bytes
+    assert second < first + 2000
+
+
 def test_pickle_holds_the_weights_once(fitted):
     # Adam keeps two numbers a weight: three times the weights, and not four
     sizes = []
