@@ -74,6 +74,15 @@ METADATA = "Metadata-Version: 2.1\nName: grain-voices\nVersion: 1.2\n"
 
 
 @pytest.fixture
+def importable_example(monkeypatch):
+    """Let the example of a plugin be imported, as if it were installed, in one test."""
+    monkeypatch.syspath_prepend(EXAMPLE)
+    yield
+    for name in [name for name in sys.modules if name.startswith("skspeech_plugin_example")]:
+        del sys.modules[name]
+
+
+@pytest.fixture
 def mark(tmp_path):
     """The file that tells that the module was imported."""
     return tmp_path / "imported"
@@ -126,8 +135,7 @@ class TestRoundTrip:
         assert "load_model('model.skspeech', trusted=['grain.Sieve'])" in card
         assert "`grain-voices==1.2`" in card
 
-    def test_a_plugins_network(self, path, monkeypatch):
-        monkeypatch.syspath_prepend(EXAMPLE)
+    def test_a_plugins_network(self, path, importable_example):
         from skspeech_plugin_example.attention import ExampleClassifier
 
         recordings = make_recordings("spectrogram", 16)

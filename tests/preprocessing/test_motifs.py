@@ -388,7 +388,7 @@ def test_is_saved_without_pickle_and_without_a_cache(songs, tmp_path):
     loaded = load_model(tmp_path / "motifs")
     assert_array_equal(loaded[0].locate([waveform]), own[0].locate([waveform]))
     own.set_params(motifextractor__memory=str(tmp_path))
-    with pytest.raises(TypeError, match=r"memory is a cache of this machine"):
+    with pytest.raises(TypeError, match=r"memory is a place of this machine"):
         save_model(own, tmp_path / "cached")
 
 
