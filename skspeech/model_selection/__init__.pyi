@@ -1,3 +1,4 @@
+from .backends import register_dask
 from .evaluation import cross_validate_speakers
 from .frames import cross_validate_frames
 from .leaks import Leak, find_leaks
@@ -18,4 +19,5 @@ __all__ = [
     "cross_validate_speakers",
     "find_leaks",
     "read_results",
+    "register_dask",
 ]

@@ -25,11 +25,13 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from skspeech.exceptions import MissingExtraError
 from skspeech.model_selection import (
     TPESearchCV,
     cross_validate_frames,
     cross_validate_speakers,
     read_results,
+    register_dask,
 )
 from skspeech.preprocessing import AudioLoader, LogMelSpectrogram
 from skspeech.recordings import RecordingSequence
@@ -208,6 +210,32 @@ def test_a_search_outlives_a_worker_of_dask(dask, alone, tmp_path):
     search = GridSearchCV(doomed(tmp_path, 5), {"cnnlstm2dclassifier__lr": LR["lr"]}, **SEARCH)
     with parallel_config(**dask):
         assert scores_of(search)[1:] == alone("GridSearchCV")[1:]
+
+
+def test_a_search_outlives_a_worker_that_held_its_arrays(dask, alone, tmp_path):
+    """joblib hands arrays above 1,000 bytes to one worker, and its own backend loses them."""
+    register_dask()
+    dask["client"].wait_for_workers(2, timeout=60)
+    search = GridSearchCV(doomed(tmp_path, 5), {"cnnlstm2dclassifier__lr": LR["lr"]}, **SEARCH)
+    assert Y.astype("U40").nbytes > 1000
+    with parallel_config("skspeech-dask", client=dask["client"]):
+        search.fit(X, Y.astype("U40"), groups=SPEAKERS)
+    assert (tmp_path / "calls").stat().st_size > 2 * 3 * 2 + 1, "one was killed"
+    found = [search.cv_results_[f"split{i}_test_score"].tolist() for i in range(3)]
+    assert found == alone("GridSearchCV")[1:]
+
+
+def test_a_missing_dask_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MissingExtraError, match=r"register_dask needs distributed.*\[dask\]"):
+        register_dask()
+
+
+@pytest.mark.parametrize("name", ["cross_validate_speakers", "a search inside"])
+def test_scores_with_arrays_sent_are_those_of_one_process(name, dask, alone, tmp_path):
+    register_dask()
+    with parallel_config("skspeech-dask", client=dask["client"]):
+        assert EVALUATIONS[name](tmp_path) == alone(name)
 
 
 @pytest.mark.parametrize("name", ["GridSearchCV", "features"])  # each call starts its workers
