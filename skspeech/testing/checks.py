@@ -6,14 +6,13 @@ those that apply by the estimator's tags. Where answers break a promise, or a fi
 on the fewest and shortest recordings on which they do.
 """
 
-import copy
 import os
 import pickle
 import random
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial, wraps
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,18 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 
 from skspeech.recordings import FRAMES_FIRST, RecordingSequence, object_array
 from skspeech.tags import get_speech_tags
-from skspeech.testing.answers import arrays_of, assert_identical, difference
+from skspeech.testing._asking import (
+    Check,
+    answers_of,
+    assert_agree,
+    assert_fit_keeps,
+    fresh,
+    groups_keyword,
+    promised,
+    questions_to,
+    takes_groups,
+)
+from skspeech.testing.answers import arrays_of, assert_identical
 from skspeech.testing.data import (
     bad_files,
     bad_recordings,
@@ -42,8 +52,6 @@ from skspeech.testing.data import (
 from skspeech.testing.smallest import Piece, assert_kept, pieces_of, recordings_of
 
 __all__ = ["Check", "speech_checks"]
-
-Check = Callable[[Any], None]
 
 #: The methods that say something of each recording.
 ANSWERS = ("predict", "predict_proba", "transform")
@@ -89,7 +97,7 @@ def speech_checks(estimator: Any) -> Iterator[Check]:
     if is_classifier(estimator):
         yield check_labels_of_any_type
         yield check_posteriors
-    with_groups = [method for method in ("fit", *ANSWERS) if _takes_groups(estimator, method)]
+    with_groups = [method for method in ("fit", *ANSWERS) if takes_groups(estimator, method)]
     if "fit" in with_groups:
         yield check_groups_only_split
     if with_groups:
@@ -107,111 +115,22 @@ def _answers_frames(estimator: Any) -> bool:
     )
 
 
-def _takes_groups(estimator: Any, method: str) -> bool:
-    import inspect
-
-    found = getattr(estimator, method, None)
-    return found is not None and "groups" in inspect.signature(found).parameters
-
-
-def _promise(check: Check) -> Check:
-    """Let whatever goes wrong in a check begin with the promise that it breaks."""
-    promise = (check.__doc__ or check.__name__).partition("\n")[0]
-
-    @wraps(check)
-    def keep(estimator: Any) -> None:
-        try:
-            check(estimator)
-        except Exception as broken:
-            found = str(broken) if isinstance(broken, AssertionError) else repr(broken)
-            raise AssertionError(
-                f"{promise} {type(estimator).__name__} breaks this promise: {found}"
-            ) from broken
-
-    return keep
-
-
-def _fresh(estimator: Any) -> Any:
-    """Return an unfitted copy that answers alike each time it is fitted."""
-    copied = clone(estimator)
-    if "random_state" in copied.get_params() and copied.random_state is None:
-        copied.set_params(random_state=0)
-    return copied
-
-
-def _answers(estimator: Any, X: Any, groups: Any = None) -> dict[str, list[Any]]:
-    """Return everything that a fitted estimator says of each recording, by method."""
-    methods = [name for name in ("predict_proba", "transform") if hasattr(estimator, name)]
-    return {
-        name: list(getattr(estimator, name)(X, **_groups(estimator, name, groups)))
-        for name in methods or ["predict"]
-    }
-
-
-def _groups(estimator: Any, method: str, groups: Any) -> dict[str, Any]:
-    """Return the groups as keyword where there are some and a method takes them."""
-    return {"groups": groups} if groups is not None and _takes_groups(estimator, method) else {}
-
-
-Asking = Callable[[list[Piece]], dict[str, list[Any]]]
-
-
-def _asking(fitted: Any, container: Callable[[list[Any]], Any] = object_array) -> Asking:
-    """Return a function that asks about pieces, handed over in a container."""
-    return lambda pieces: _answers(fitted, container(list(recordings_of(pieces))))
-
-
-def _assert_agree(
-    estimator: Any,
-    pieces: list[Piece],
-    asking: Asking,
-    other: Asking,
-    promise: str,
-    *,
-    exactly: bool = False,
-) -> None:
-    """Compare two ways to ask, and show the smallest input on which the answers differ."""
-
-    def broken(pieces: list[Piece]) -> str | None:
-        names = [piece.name for piece in pieces]
-        return difference(asking(pieces), other(pieces), names=names, exactly=exactly)
-
-    assert_kept(promise, pieces, get_speech_tags(estimator).input_kind, broken)
-
-
-def _assert_fit_keeps(
-    estimator: Any,
-    promise: str,
-    found: Callable[[np.ndarray, np.ndarray], str | None],
-    container: Callable[[np.ndarray], Any] = object_array,
-) -> None:
-    """Ask what is broken after a fit, and show the smallest input to fit on that breaks it."""
-    X, y = data(estimator)
-
-    def broken(pieces: list[Piece]) -> str | None:
-        recordings = object_array([copy.deepcopy(piece.recording) for piece in pieces])
-        told = y[[p.place for p in pieces]] if y.dtype != object else targets(estimator, recordings)
-        return found(container(recordings), told)
-
-    assert_kept(promise, pieces_of(X), get_speech_tags(estimator).input_kind, broken)
-
-
-@_promise
+@promised
 def check_containers_agree(estimator: Any) -> None:
     """A list, a tuple, an object array and a RecordingSequence of the same are the same."""
     X, y = data(estimator)
-    wanted = _asking(_fresh(estimator).fit(X, y))
+    wanted = questions_to(fresh(estimator).fit(X, y))
     for container in (list, tuple, RecordingSequence):
-        found = _asking(_fresh(estimator).fit(container(list(X)), y), container)
+        found = questions_to(fresh(estimator).fit(container(list(X)), y), container)
         promise = f"a {container.__name__} answers as an object array"
-        _assert_agree(estimator, pieces_of(X), found, wanted, promise)
+        assert_agree(estimator, pieces_of(X), found, wanted, promise)
 
 
-@_promise
+@promised
 def check_recordings_are_independent(estimator: Any) -> None:
     """An answer depends on its recording alone: not on the others, their order or padding."""
     X, y = hard_data(estimator)
-    asking = _asking(_fresh(estimator).fit(X, y))
+    asking = questions_to(fresh(estimator).fit(X, y))
     known: dict[str, Any] = {}
 
     def alone(pieces: list[Piece]) -> dict[str, list[Any]]:
@@ -233,14 +152,14 @@ def check_recordings_are_independent(estimator: Any) -> None:
         (permuted, alone, "the order of the recordings does not matter"),
         (longer, alone, "padding to a much longer recording does not matter"),
     ):
-        _assert_agree(estimator, asked, asking, other, promise)
+        assert_agree(estimator, asked, asking, other, promise)
 
 
-@_promise
+@promised
 def check_number_of_recordings_is_kept(estimator: Any) -> None:
     """No step changes the number of recordings; a subset of them works as well as all."""
     X, y = data(estimator)
-    asking = _asking(_fresh(estimator).fit(X, y))
+    asking = questions_to(fresh(estimator).fit(X, y))
 
     def broken(pieces: list[Piece]) -> str | None:
         for method, answers in asking(pieces).items():
@@ -254,11 +173,11 @@ def check_number_of_recordings_is_kept(estimator: Any) -> None:
         assert_kept(promise, part, get_speech_tags(estimator).input_kind, broken)
 
 
-@_promise
+@promised
 def check_every_frame_is_answered(estimator: Any) -> None:
     """A regressor of frames answers each frame of a recording with one row."""
     X, y = data(estimator)
-    asking = _asking(_fresh(estimator).fit(X, y))
+    asking = questions_to(fresh(estimator).fit(X, y))
 
     def broken(pieces: list[Piece]) -> str | None:
         for piece, answer in zip(pieces, asking(pieces)["predict"], strict=True):
@@ -270,15 +189,15 @@ def check_every_frame_is_answered(estimator: Any) -> None:
     assert_kept(promise, pieces_of(X), get_speech_tags(estimator).input_kind, broken)
 
 
-@_promise
+@promised
 def check_parameters_and_data_unchanged(estimator: Any) -> None:
     """``fit`` changes neither a constructor parameter nor the recordings."""
 
     def changed(X: np.ndarray, y: np.ndarray) -> str | None:
         before = [contents(x) for x in X]
-        fitted = _fresh(estimator)
+        fitted = fresh(estimator)
         hashes = _parameter_hashes(fitted)
-        _answers(fitted.fit(X, y), X)
+        answers_of(fitted.fit(X, y), X)
         for name, value in _parameter_hashes(fitted).items():
             if value != hashes[name]:
                 return f"it changes the parameter {name}"
@@ -287,11 +206,11 @@ def check_parameters_and_data_unchanged(estimator: Any) -> None:
                 return f"it writes to recording {i}"
         return None
 
-    _assert_fit_keeps(estimator, "fit keeps what it is given", changed)
+    assert_fit_keeps(estimator, "fit keeps what it is given", changed)
     X, y = data(estimator)
     for x in X:
         make_read_only(x)
-    _answers(_fresh(estimator).fit(X, y), X)  # read-only recordings do as well
+    answers_of(fresh(estimator).fit(X, y), X)  # read-only recordings do as well
 
 
 def _is_identical(found: Any, wanted: Any) -> bool:
@@ -311,17 +230,17 @@ def _parameter_hashes(estimator: Any) -> dict[str, str]:
     }
 
 
-@_promise
+@promised
 def check_no_file_is_written(estimator: Any) -> None:
     """Neither fitting nor answering leaves a file in the working, home or temporary folder."""
 
     def written(X: np.ndarray, y: np.ndarray) -> str | None:
         with tempfile.TemporaryDirectory() as folder, _moved_into(folder):
-            _answers(_fresh(estimator).fit(X, y), X)
+            answers_of(fresh(estimator).fit(X, y), X)
             left = [str(path.relative_to(folder)) for path in Path(folder).rglob("*")]
         return f"found {left}" if left else None
 
-    _assert_fit_keeps(estimator, "nothing is written to disk unasked", written)
+    assert_fit_keeps(estimator, "nothing is written to disk unasked", written)
 
 
 @contextmanager
@@ -343,7 +262,7 @@ def _moved_into(folder: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
-@_promise
+@promised
 def check_global_random_state_untouched(estimator: Any) -> None:
     """Fitting and answering draw nothing from, and seed none of, the global generators."""
     for random_state in (0, None):
@@ -354,13 +273,13 @@ def check_global_random_state_untouched(estimator: Any) -> None:
         def moved(X: np.ndarray, y: np.ndarray, trained: Any = trained) -> str | None:
             # one number on: seeding with what was seeded before would otherwise go unseen
             before = _global_states(advance=True)
-            _answers(clone(trained).fit(X, y), X)
+            answers_of(clone(trained).fit(X, y), X)
             after = _global_states()
             names = [name for name, state in after.items() if state != before[name]]
             return f"that of {names[0]} is not" if names else None
 
         promise = f"the global generators are left alone (random_state={random_state})"
-        _assert_fit_keeps(estimator, promise, moved)
+        assert_fit_keeps(estimator, promise, moved)
 
 
 def _global_states(*, advance: bool = False) -> dict[str, Any]:
@@ -375,46 +294,46 @@ def _global_states(*, advance: bool = False) -> dict[str, Any]:
     }
 
 
-@_promise
+@promised
 def check_same_seed_same_answer(estimator: Any) -> None:
     """The same ``random_state`` on the same CPU gives the same weights, to the last bit."""
     X, y = data(estimator)
-    first, second = (_asking(_fresh(estimator).fit(X, y)) for _ in range(2))
+    first, second = (questions_to(fresh(estimator).fit(X, y)) for _ in range(2))
     promise = "the same seed gives the same answer"
-    _assert_agree(estimator, pieces_of(X), first, second, promise, exactly=True)
+    assert_agree(estimator, pieces_of(X), first, second, promise, exactly=True)
 
 
-@_promise
+@promised
 def check_copies_answer_alike(estimator: Any) -> None:
     """Pickle and cloudpickle keep the answers; a clone of a fitted estimator is unfitted."""
     import cloudpickle
 
     X, y = data(estimator)
-    fitted = _fresh(estimator).fit(X, y)
+    fitted = fresh(estimator).fit(X, y)
     for module in (pickle, cloudpickle):
         copied = pickle.loads(module.dumps(fitted))
         promise = f"{module.__name__} keeps the answers"
-        _assert_agree(estimator, pieces_of(X), _asking(copied), _asking(fitted), promise)
+        assert_agree(estimator, pieces_of(X), questions_to(copied), questions_to(fitted), promise)
     left = [name for name in vars(clone(fitted)) if name.endswith("_")]
     assert not left, f"a clone is unfitted, but has {left}"
 
 
-@_promise
+@promised
 def check_short_recordings(estimator: Any) -> None:
     """A recording of one sample or frame is not too short to fit on or to answer."""
     X, _ = data(estimator)
     X[0] = shortest(X[0], get_speech_tags(estimator).input_kind)
     y = targets(estimator, X)
-    for answers in _answers(_fresh(estimator).fit(X, y), X).values():
+    for answers in answers_of(fresh(estimator).fit(X, y), X).values():
         assert len(answers) == len(X), "a recording of one frame is answered, not dropped"
         for part in arrays_of(answers[0]):
             assert np.isfinite(part).all(), "the answer to one frame is finite"
 
 
-@_promise
+@promised
 def check_ragged_sets_no_n_features(estimator: Any) -> None:
     """Ragged recordings have no number of features, and are told from tables anew each fit."""
-    fitted = _fresh(estimator)
+    fitted = fresh(estimator)
     if reads_tables(estimator):
         _, y = data(estimator)
         table = np.random.default_rng(0).random((len(y), 9))
@@ -427,22 +346,22 @@ def check_ragged_sets_no_n_features(estimator: Any) -> None:
 
     for container in (object_array, list, RecordingSequence):
         promise = f"ragged recordings set no n_features_in_ ({container.__name__})"
-        _assert_fit_keeps(estimator, promise, counted, container)
+        assert_fit_keeps(estimator, promise, counted, container)
 
 
-@_promise
+@promised
 def check_errors_name_the_recording(estimator: Any) -> None:
     """A recording that cannot be used is named, at fit and at predict, in every container."""
     X, y = data(estimator)
-    fitted = _fresh(estimator).fit(X, y)
+    fitted = fresh(estimator).fit(X, y)
     files = bad_files(estimator, X[3])
     for wrong, bad in {**bad_recordings(estimator, X[3]), **files}.items():
         broken = object_array([*X[:3], bad, *X[4:]])
         lazy = RecordingSequence(list(broken))
         if wrong not in files:
-            _assert_names(partial(_fresh(estimator).fit, broken, y), f"fit on {wrong}")
-        _assert_names(partial(_answers, fitted, broken), f"an answer to {wrong}")
-        _assert_names(partial(_answers, fitted, lazy), f"an answer to {wrong}, read on access")
+            _assert_names(partial(fresh(estimator).fit, broken, y), f"fit on {wrong}")
+        _assert_names(partial(answers_of, fitted, broken), f"an answer to {wrong}")
+        _assert_names(partial(answers_of, fitted, lazy), f"an answer to {wrong}, read on access")
 
 
 def _assert_names(action: Callable[[], Any], promise: str) -> None:
@@ -457,15 +376,15 @@ def _assert_names(action: Callable[[], Any], promise: str) -> None:
         raise AssertionError(f"{promise} raises an error")
 
 
-@_promise
+@promised
 def check_unreadable_collections(estimator: Any) -> None:
     """What is no collection of recordings is refused with a ValueError or a TypeError."""
     X, y = data(estimator)
-    fitted = _fresh(estimator).fit(X, y)
+    fitted = fresh(estimator).fit(X, y)
     for wrong in unreadable_collections(X):
         for action in (
-            lambda w=wrong: _fresh(estimator).fit(w, y),
-            lambda w=wrong: _answers(fitted, w),
+            lambda w=wrong: fresh(estimator).fit(w, y),
+            lambda w=wrong: answers_of(fitted, w),
         ):
             try:
                 action()
@@ -478,29 +397,29 @@ def check_unreadable_collections(estimator: Any) -> None:
                 raise AssertionError(f"{type(wrong).__name__} is refused")
 
 
-@_promise
+@promised
 def check_bags(estimator: Any) -> None:
     """A bag of one answers as its segment, and a posterior is the mean over the segments."""
     X, y = hard_data(estimator)
-    fitted = _fresh(estimator).fit(_recordings_of_bags(pieces_of(X)), y)
-    asking = _asking(fitted)
+    fitted = fresh(estimator).fit(_recordings_of_bags(pieces_of(X)), y)
+    asking = questions_to(fitted)
     # a transformer of recordings answers a bag with a bag
     transforms = get_speech_tags(estimator).output_kind is not None
 
     def of_one(pieces: list[Piece]) -> dict[str, list[Any]]:
-        answers = _answers(fitted, object_array([[piece.recording] for piece in pieces]))
+        answers = answers_of(fitted, object_array([[piece.recording] for piece in pieces]))
         return {
             method: [bag[0] if transforms else bag for bag in bags]
             for method, bags in answers.items()
         }
 
     promise = "a bag of one answers as its segment"
-    _assert_agree(estimator, pieces_of(X), of_one, asking, promise)
+    assert_agree(estimator, pieces_of(X), of_one, asking, promise)
     if get_speech_tags(estimator).looks_across:
         return  # the segments of a recording belong together, as the recordings of a group do
 
     def of_two(pieces: list[Piece]) -> dict[str, list[Any]]:
-        return _answers(fitted, _recordings_of_bags(pieces))
+        return answers_of(fitted, _recordings_of_bags(pieces))
 
     def joined(pieces: list[Piece]) -> dict[str, list[Any]]:
         return {
@@ -512,7 +431,7 @@ def check_bags(estimator: Any) -> None:
         }
 
     promise = "of a bag of each and the one before it, the answer is the mean over its segments"
-    _assert_agree(estimator, pieces_of(X), of_two, joined, promise)
+    assert_agree(estimator, pieces_of(X), of_two, joined, promise)
 
 
 def _recordings_of_bags(pieces: list[Piece]) -> np.ndarray:
@@ -525,7 +444,7 @@ def _recordings_of_bags(pieces: list[Piece]) -> np.ndarray:
     )
 
 
-@_promise
+@promised
 def check_sequence_stays_lazy(estimator: Any) -> None:
     """A RecordingSequence is transformed into one, and read only where it is asked for."""
     X, y = data(estimator)
@@ -536,7 +455,7 @@ def check_sequence_stays_lazy(estimator: Any) -> None:
         return X[i]
 
     sequence = RecordingSequence(range(len(X)), open_recording)
-    fitted = _fresh(estimator).fit(sequence, y)
+    fitted = fresh(estimator).fit(sequence, y)
     if fitted.__sklearn_tags__().requires_fit:
         read.clear()  # what is learnt has to be read
     transformed = fitted.transform(sequence)
@@ -546,14 +465,14 @@ def check_sequence_stays_lazy(estimator: Any) -> None:
     assert read == [2], f"only what is asked for is read, but {read} were"
 
 
-@_promise
+@promised
 def check_labels_of_any_type(estimator: Any) -> None:
     """Labels may be strings, integers or booleans; ``predict`` gives them back."""
 
     def lost(X: np.ndarray, y: np.ndarray) -> str | None:
         odd = y == "odd"
         for labels in (y, y.astype(object), odd, np.where(odd, 7, -3), y.tolist()):
-            fitted = _fresh(estimator).fit(X, labels)
+            fitted = fresh(estimator).fit(X, labels)
             known = np.unique(labels).tolist()
             if np.asarray(fitted.classes_).tolist() != known:
                 return f"of the labels {known} the classes_ are {fitted.classes_}"
@@ -562,14 +481,14 @@ def check_labels_of_any_type(estimator: Any) -> None:
                 return f"predict answers {others[0]!r}, which is no label"
         return None
 
-    _assert_fit_keeps(estimator, "labels come back as they are", lost)
+    assert_fit_keeps(estimator, "labels come back as they are", lost)
 
 
-@_promise
+@promised
 def check_posteriors(estimator: Any) -> None:
     """Rows of ``predict_proba`` are float64, sum to 1, and agree with ``predict``."""
     X, y = data(estimator)
-    fitted = _fresh(estimator).fit(X, y)
+    fitted = fresh(estimator).fit(X, y)
 
     def broken(pieces: list[Piece]) -> str | None:
         recordings = recordings_of(pieces)
@@ -590,48 +509,48 @@ def check_posteriors(estimator: Any) -> None:
     assert_kept("posteriors are shares", pieces_of(X), kind, broken)
 
 
-@_promise
+@promised
 def check_groups_only_split(estimator: Any) -> None:
     """``fit`` takes names as groups, and with ``validation=None`` groups change nothing."""
 
     def refused(X: np.ndarray, y: np.ndarray) -> str | None:
-        _fresh(estimator).fit(X, y)
+        fresh(estimator).fit(X, y)
         try:
-            _fresh(estimator).fit(X, y, groups=speakers(X)[0])  # strings would not go into forward
+            fresh(estimator).fit(X, y, groups=speakers(X)[0])  # strings would not go into forward
         except Exception as error:
             return f"fit raised {error!r}"
         return None
 
-    _assert_fit_keeps(estimator, "names are groups", refused)
+    assert_fit_keeps(estimator, "names are groups", refused)
     X, y = hard_data(estimator)
     names, numbers = speakers(X)
     if "validation" not in estimator.get_params():
         return
     whole = clone(estimator).set_params(validation=None)
-    wanted = _asking(_fresh(whole).fit(X, y))
+    wanted = questions_to(fresh(whole).fit(X, y))
     for groups in (names, numbers):
-        found = _asking(_fresh(whole).fit(X, y, groups=groups))
+        found = questions_to(fresh(whole).fit(X, y, groups=groups))
         promise = "where nothing is held out, groups change nothing"
-        _assert_agree(estimator, pieces_of(X), found, wanted, promise)
+        assert_agree(estimator, pieces_of(X), found, wanted, promise)
 
 
-@_promise
+@promised
 def check_groups_are_requested(estimator: Any) -> None:
     """With metadata routing on, ``groups`` reach every method that takes them, unasked for."""
     request = get_routing_for_object(estimator)
     for method in ("fit", *ANSWERS):
-        if _takes_groups(estimator, method):
+        if takes_groups(estimator, method):
             asked = request.consumes(method, ["groups"])
             assert "groups" in asked, f"groups are requested for {method}"
 
 
-@_promise
+@promised
 def check_answers_stay_within_groups(estimator: Any) -> None:
     """With groups, an answer depends on its recording or, by ``looks_across``, on its group."""
     X, y = hard_data(estimator)
     groups, _ = speakers(X)
-    fitted = _fresh(estimator)
-    fitted.fit(X, y, **_groups(fitted, "fit", groups))
+    fitted = fresh(estimator)
+    fitted.fit(X, y, **groups_keyword(fitted, "fit", groups))
     looks_across = get_speech_tags(estimator).looks_across
 
     def part(pieces: list[Piece]) -> list[int]:
@@ -642,7 +561,7 @@ def check_answers_stay_within_groups(estimator: Any) -> None:
         return of_all([pieces[i] for i in part(pieces)])
 
     def of_all(pieces: list[Piece]) -> dict[str, list[Any]]:
-        return _answers(fitted, recordings_of(pieces), groups[[p.place for p in pieces]])
+        return answers_of(fitted, recordings_of(pieces), groups[[p.place for p in pieces]])
 
     def among_all(pieces: list[Piece]) -> dict[str, list[Any]]:
         return {m: [answers[i] for i in part(pieces)] for m, answers in of_all(pieces).items()}
@@ -652,4 +571,4 @@ def check_answers_stay_within_groups(estimator: Any) -> None:
         if looks_across
         else "without the tag looks_across, the other recordings do not matter"
     )
-    _assert_agree(estimator, pieces_of(X), among_all, of_part, promise)
+    assert_agree(estimator, pieces_of(X), among_all, of_part, promise)
