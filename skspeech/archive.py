@@ -137,7 +137,7 @@ class FileFormat:
 
 
 def _json(tree: Any) -> bytes:
-    return json.dumps(tree, indent=1, allow_nan=False).encode()
+    return json.dumps(tree, allow_nan=False).encode()  # with indent, it would take Python's way
 
 
 def zipped(members: dict[str, bytes]) -> bytes:
@@ -189,10 +189,7 @@ class TreeWriter:
         for kind, encode in self._encoders().items():
             if isinstance(value, kind):
                 return encode(value, key)
-        raise TypeError(
-            f"{key} holds a {type(value).__qualname__}, which a file cannot hold without code."
-            f"{self._mend(key)}"
-        )
+        raise self._refusal(f"a {type(value).__qualname__}", key)
 
     def all(self, values: dict[str, Any], key: str) -> dict[str, Any]:
         """Return the values of a dict whose keys are names."""
@@ -219,6 +216,11 @@ class TreeWriter:
             tuple: lambda value, key: {"tuple": self.items(value, key)},
             dict: lambda value, key: {"dict": self.items([list(i) for i in value.items()], key)},
         }
+
+    def _refusal(self, what: str, key: str) -> TypeError:
+        return TypeError(
+            f"{key} holds {what}, which a file cannot hold without code.{self._mend(key)}"
+        )
 
     def _mend(self, key: str) -> str:
         """Say, after a space, what to do about a value that cannot be written."""

@@ -5,18 +5,13 @@ from skspeech.exceptions import MissingExtraError
 __all__ = ["register_dask"]
 
 
-def register_dask(name: str = "skspeech-dask") -> None:
-    """Register a joblib backend for dask under which a killed worker ends no search.
+def register_dask() -> None:
+    """Register ``"skspeech-dask"``, a joblib backend under which a killed worker ends no search.
 
     It is joblib's own, ``"dask"``, but for one thing: arrays are sent with each call. joblib leaves
     one copy of them on one worker, and a search whose copy dies with its worker ends in a
     ``FutureCancelledError``. With this one dask gives the work to another worker, and the scores
     are the same. Recordings in memory are sent more often; those read on access are not sent.
-
-    Parameters
-    ----------
-    name : str, default="skspeech-dask"
-        For ``joblib.parallel_config(name)``.
 
     Raises
     ------
@@ -43,4 +38,4 @@ def register_dask(name: str = "skspeech-dask") -> None:
 
     from skspeech.model_selection._dask import ResendingBackend
 
-    register_parallel_backend(name, ResendingBackend)
+    register_parallel_backend("skspeech-dask", ResendingBackend)

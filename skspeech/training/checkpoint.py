@@ -16,7 +16,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from skorch.history import History
 
 from skspeech.archive import FileFormat, TreeReader, TreeWriter, write_whole
 
@@ -89,6 +91,7 @@ class Checkpoint:
             "n_epochs": n_epochs,
             "finished": finished,
             "net": _net_tree(net, writer),
+            "history": _rows(net, writer),
             "callbacks": {
                 name: writer.value(_remembered(callback), f"callbacks/{name}")
                 for name, callback in net.callbacks_
@@ -119,6 +122,7 @@ class Checkpoint:
             members, _ = _FORMAT.unpack(self.path.read_bytes())
             tree, reader = _FORMAT.tree(members), _Reader(_FORMAT.tensors(members))
             _restore_net(net, reader.all(tree["net"]))
+            net.history = History(reader.all(row) for row in tree["history"])
             remembered = reader.all(tree["callbacks"])
             for name, callback in net.callbacks_:
                 if name in remembered:  # who only looks on may be new
@@ -194,10 +198,7 @@ class _Writer(TreeWriter):
     def value(self, value: Any, key: str) -> Any:
         kind = type(value)
         if issubclass(kind, dict | list | tuple) and kind not in _CONTAINERS:
-            raise TypeError(
-                f"{key} holds a {kind.__qualname__}, which a file cannot hold without code."
-                f"{self._mend(key)}"
-            )
+            raise self._refusal(f"a {kind.__qualname__}", key)
         return super().value(value, key)
 
     def _encoders(self) -> dict[type, Callable[[Any, str], Any]]:
@@ -212,10 +213,7 @@ class _Writer(TreeWriter):
         try:
             array = tensor.detach().cpu().numpy()
         except TypeError as error:  # numpy has no bfloat16, for one
-            raise TypeError(
-                f"{key} holds a tensor of {tensor.dtype}, which a file cannot hold."
-                f"{self._mend(key)}"
-            ) from error
+            raise self._refusal(f"a tensor of {tensor.dtype}", key) from error
         return {"torch": self.tensor(array, key)}
 
     def _mend(self, key: str) -> str:
@@ -243,18 +241,26 @@ def _net_tree(net: Any, writer: _Writer) -> dict[str, Any]:
         "weights": writer.value(dict(net.module_.state_dict()), "weights"),
         "trained": trained,  # a callback may have frozen others
         "optimizer": writer.value(net.optimizer_.state_dict(), "optimizer"),
-        "history": writer.value(list(net.history), "history"),
     }
 
 
-def _restore_net(net: Any, saved: dict[str, Any]) -> None:
-    from skorch.history import History
+def _rows(net: Any, writer: _Writer) -> list[dict[str, Any]]:
+    """Return the history; it grows, so its numbers are to be no arrays."""
 
+    def plain(value: Any) -> Any:
+        return value.item() if isinstance(value, np.generic) else value
+
+    return [
+        writer.all({name: plain(value) for name, value in row.items()}, f"history/{i}")
+        for i, row in enumerate(net.history)
+    ]
+
+
+def _restore_net(net: Any, saved: dict[str, Any]) -> None:
     net.module_.load_state_dict(saved["weights"])
     for name, parameter in net.module_.named_parameters():
         parameter.requires_grad_(name in saved["trained"])
     _restore_optimizer(net.optimizer_, saved["optimizer"])
-    net.history = History(saved["history"])
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
@@ -270,9 +276,8 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) 
 def net_digest(net: Any) -> str:
     """Return a hash of a net's weights, its optimiser's state and its history without the time."""
     writer = _Writer()
-    tree = _net_tree(net, writer)
-    history = [{**row, "dur": 0} for row in net.history]
-    tree["history"] = writer.value(history, "history")
+    history = [{**row, "dur": 0} for row in _rows(net, writer)]
+    tree = {"net": _net_tree(net, writer), "history": history}
     return sha256(_FORMAT.pack(tree, writer.tensors)).hexdigest()
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import zipfile
 
+import numpy as np
 import pytest
 
 
@@ -42,3 +43,16 @@ def _rewrite(path, *, manifest=None, tree=None, tensors=None, members=None, chan
 def _changed_tree(data, tree):
     model = json.loads(data)
     return json.dumps(tree(model) or model).encode()
+
+
+@pytest.fixture
+def truncated():
+    """Yield a file cut off at some places; it is written over each time."""
+    return _truncated
+
+
+def _truncated(path, n_places):
+    whole = path.read_bytes()
+    for n_bytes in {*np.linspace(0, len(whole) - 1, n_places, dtype=int), len(whole) - 1}:
+        path.write_bytes(whole[:n_bytes])
+        yield path

@@ -319,6 +319,17 @@ class TestGoingOn:
         assert len(trained) == n_trained == first.n_iter_
         assert_equal_trainings(again, first)
 
+    def test_arrays_do_not_grow_with_the_epochs(self, tmp_path):
+        """A training of many epochs is not to spend its time on writing them down."""
+        names = []
+        for n_epochs in (1, 4):
+            folder = tmp_path / str(n_epochs)
+            small(checkpoint_dir=folder, max_epochs=n_epochs).fit(SPECTROGRAMS, LABELS)
+            (path,) = folder.glob("*.checkpoint")
+            members, _ = FORMAT.unpack(path.read_bytes())
+            names.append(set(FORMAT.tensors(members)))
+        assert names[0] == names[1]
+
     def test_callbacks_of_scikit_learn(self, tmp_path, monkeypatch):
         estimator = small(checkpoint_dir=tmp_path)
         killed(estimator, SPECTROGRAMS, LABELS, after=2, monkeypatch=monkeypatch)
@@ -384,7 +395,7 @@ class TestRefused:
             lambda tree: tree.update(n_epochs=-1),
             lambda tree: tree["draws"].update(torch="none"),
             lambda tree: tree["callbacks"].update(best_epoch=3),
-            lambda tree: tree["net"].update(history=[]),
+            lambda tree: tree.update(history=[]),
             lambda tree: tree.update(net={}),
         ],
     )
